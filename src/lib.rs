@@ -1,0 +1,1 @@
+//! docxy, a pull proxy for container registries.

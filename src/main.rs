@@ -1,0 +1,2 @@
+//! The `docxy` command.
+fn main() {}
