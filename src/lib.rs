@@ -1,1 +1,3 @@
 //! docxy, a pull proxy for container registries.
+pub mod http;
+pub mod registry;
