@@ -4,5 +4,7 @@
 //! whose login, [`route`] where a request goes; [`challenge`] and [`token`] are the way to a token; [`reach`] and
 //! [`redirect`] say where a redirect may lead, [`links`] writes references in the client's view.
 
+pub mod access;
 pub mod name;
+pub mod route;
 pub mod table;
