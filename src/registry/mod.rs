@@ -5,6 +5,8 @@
 //! [`redirect`] say where a redirect may lead, [`links`] writes references in the client's view.
 
 pub mod access;
+pub mod challenge;
 pub mod name;
+pub mod reach;
 pub mod route;
 pub mod table;
