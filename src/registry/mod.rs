@@ -6,7 +6,10 @@
 
 pub mod access;
 pub mod challenge;
+pub mod links;
 pub mod name;
 pub mod reach;
+pub mod redirect;
 pub mod route;
 pub mod table;
+pub mod token;
