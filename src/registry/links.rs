@@ -14,6 +14,13 @@ pub fn location(value: &[u8], asked: &Target, place: &Place) -> Option<String> {
     }
     let (path, query) = split_query(&target.path_and_query);
     let rest = path.strip_prefix("/v2/")?;
+    // An absolute reference keeps its dot segments, and they could lead out of the prefix.
+    if rest
+        .split('/')
+        .any(|segment| segment == "." || segment == "..")
+    {
+        return None;
+    }
     let prefix = place
         .prefix
         .as_deref()
@@ -167,7 +174,9 @@ mod tests {
 
     #[test]
     fn what_points_elsewhere_is_left() {
-        let references: [&[u8]; 10] = [
+        let references: [&[u8]; 12] = [
+            b"https://r.test/v2/../a",
+            b"https://r.test/v2/a/./b",
             b"https://other.test/v2/a",
             b"http://r.test/v2/a",
             b"https://r.test:8443/v2/a",

@@ -21,6 +21,12 @@ const ASKING_FOR_A_TOKEN: &str = "GET, HEAD, POST";
 /// As much of a request as a message quotes.
 const MAX_QUOTED: usize = 80;
 
+/// The keywords between a repository and what is asked of it.
+const MANIFESTS: &str = "/manifests/";
+const BLOBS: &str = "/blobs/";
+const REFERRERS: &str = "/referrers/";
+const TAGS: &str = "/tags/list";
+
 /// The methods that docxy serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -424,11 +430,6 @@ fn split_content(rest: &str) -> Option<(Kind, &str, &str)> {
     let (repository, tail) = rest.split_at(at);
     Some((kind, repository, tail))
 }
-
-const MANIFESTS: &str = "/manifests/";
-const BLOBS: &str = "/blobs/";
-const REFERRERS: &str = "/referrers/";
-const TAGS: &str = "/tags/list";
 
 /// Checks the tag or digest after the keyword.
 fn check_reference(kind: Kind, tail: &str) -> Result<(), RouteError> {
@@ -980,7 +981,7 @@ mod tests {
             match (ask(&table, "GET", target, host), expected) {
                 (Ok(Route::SharedPing), None) => {}
                 (Ok(Route::Ping { upstream, .. }), Some(name)) => {
-                    assert_eq!(name_of(&table, upstream), name, "{target}")
+                    assert_eq!(name_of(&table, upstream), name, "{target}");
                 }
                 (other, _) => panic!("{target} {host}: {other:?}"),
             }

@@ -298,7 +298,7 @@ impl std::error::Error for TableError {}
 /// The one name for all names of Docker Hub; any other name as it is.
 fn canonical(name: &str) -> &str {
     let is_hub = |synonym: &&str| synonym.eq_ignore_ascii_case(name);
-    if is_hub(&DOCKER_HUB) || DOCKER_HUB_SYNONYMS.iter().any(|synonym| is_hub(synonym)) {
+    if is_hub(&DOCKER_HUB) || DOCKER_HUB_SYNONYMS.iter().any(is_hub) {
         DOCKER_HUB
     } else {
         name

@@ -170,24 +170,10 @@ impl<'a> Parameters<'a> {
         realm_query: Option<&str>,
         identity: Identity,
     ) -> String {
-        let mut own: Vec<(&str, Cow<'_, str>)> = Vec::new();
-        for piece in self
-            .pieces
-            .iter()
-            .filter(|piece| identity == Identity::Own || !piece.is_personal())
+        let mut own = self.own_pieces(table, upstream, service, identity);
+        if let Some(service) =
+            service.filter(|_| own.iter().all(|(name, _)| !is_named(name, "service")))
         {
-            let written = match &*piece.name {
-                "scope" => piece.with_scopes_for(table, upstream),
-                "service" if own.iter().any(|(name, _)| *name == "service") => continue,
-                "service" => match piece.with_service(service) {
-                    Some(written) => written,
-                    None => continue,
-                },
-                _ => Cow::Borrowed(piece.raw),
-            };
-            own.push((&piece.name, written));
-        }
-        if let Some(service) = service.filter(|_| own.iter().all(|(name, _)| *name != "service")) {
             own.push((
                 "service",
                 Cow::Owned(format!("service={}", encode(service))),
@@ -195,11 +181,39 @@ impl<'a> Parameters<'a> {
         }
         let realm = realm_query.filter(|query| !query.is_empty()).into_iter();
         let realm = realm.flat_map(|query| query.split('&')).map(Piece::read);
-        let missing = realm.filter(|piece| own.iter().all(|(name, _)| *name != piece.name));
-        let mut written: Vec<Cow<'_, str>> =
-            missing.map(|piece| Cow::Borrowed(piece.raw)).collect();
-        written.extend(own.iter().map(|(_, piece)| piece.clone()));
+        let is_own = |name: &str| own.iter().any(|(own, _)| is_named(own, name));
+        let missing = realm
+            .filter(|piece| !is_own(&piece.name))
+            .map(|piece| Cow::Borrowed(piece.raw));
+        let mut written: Vec<Cow<'_, str>> = missing.collect();
+        written.extend(own.into_iter().map(|(_, piece)| piece));
         written.join("&")
+    }
+
+    /// What is kept of the request, by name and as it is written.
+    fn own_pieces(
+        &self,
+        table: &Table,
+        upstream: UpstreamId,
+        service: Option<&str>,
+        identity: Identity,
+    ) -> Vec<(&str, Cow<'a, str>)> {
+        let mut own: Vec<(&str, Cow<'a, str>)> = Vec::new();
+        for piece in &self.pieces {
+            let written = if identity == Identity::Anonymous && piece.is_personal() {
+                None
+            } else if is_named(&piece.name, "scope") {
+                Some(piece.with_scopes_for(table, upstream))
+            } else if !is_named(&piece.name, "service") {
+                Some(Cow::Borrowed(piece.raw))
+            } else if own.iter().any(|(name, _)| is_named(name, "service")) {
+                None
+            } else {
+                piece.with_service(service)
+            };
+            own.extend(written.map(|written| (&*piece.name, written)));
+        }
+        own
     }
 
     /// All scopes, decoded: a parameter may hold several between spaces.
@@ -207,7 +221,7 @@ impl<'a> Parameters<'a> {
         let values = self
             .pieces
             .iter()
-            .filter(|piece| piece.name == "scope")
+            .filter(|piece| is_named(&piece.name, "scope"))
             .map(|piece| decode(piece.value));
         values.flat_map(|value| {
             value
@@ -380,6 +394,11 @@ impl<'a> Scope<'a> {
             _ => Cow::Borrowed(text),
         }
     }
+}
+
+/// Some servers read names without case: no scope and no secret may hide from docxy in capitals.
+fn is_named(name: &str, wanted: &str) -> bool {
+    name.eq_ignore_ascii_case(wanted)
 }
 
 /// Decodes `%XX` and `+`; what is not UTF-8 becomes U+FFFD.
@@ -571,7 +590,6 @@ mod tests {
             let error = parse(text)
                 .check(&table(), id("ghcr.io"), &Allow::default())
                 .err();
-            // A host alone is a well-formed name for every upstream but its own.
             assert!(matches!(error, Some(TokenError::Scope(_))), "{text}");
         }
     }
@@ -646,6 +664,12 @@ mod tests {
                 false,
             ),
             ("%73cope=repository:other/a:pull", "ghcr.io", false),
+            ("Scope=repository:other/a:pull", "ghcr.io", false),
+            (
+                "scope=repository:org/a:pull%0Arepository:other/a:pull",
+                "ghcr.io",
+                false,
+            ),
             (
                 "scope=repository%28plugin%29:other/a:pull",
                 "ghcr.io",
@@ -759,6 +783,7 @@ mod tests {
             ("service=a&service=b", None, "service=a"),
             ("service=docxy&scope=aws", None, "scope=aws"),
             ("service=", Some("x"), "service=x"),
+            ("SERVICE=docxy&a=1", Some("x"), "service=x&a=1"),
         ];
         for (text, service, expected) in cases {
             let written =
