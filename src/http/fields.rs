@@ -115,13 +115,14 @@ impl Fields {
         let names_more = self
             .elements("connection")
             .any(|option| !is_usual_option(option));
-        self.iter().filter(move |(name, _)| {
-            !is_hop_by_hop(name)
-                && !(names_more
-                    && self
-                        .elements("connection")
-                        .any(|option| option.eq_ignore_ascii_case(name)))
-        })
+        let is_named = move |name: &[u8]| {
+            names_more
+                && self
+                    .elements("connection")
+                    .any(|option| option.eq_ignore_ascii_case(name))
+        };
+        self.iter()
+            .filter(move |(name, _)| !is_hop_by_hop(name) && !is_named(name))
     }
 }
 

@@ -8,7 +8,7 @@ use super::uri::{Authority, Target, UriError};
 
 /// A request's effective target.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Asked<'a> {
+pub struct Effective<'a> {
     /// Path and query as sent, or what stands there instead of a path (`*`, an authority).
     pub target: Cow<'a, str>,
     /// Whom the client means; `None` only in HTTP/1.0 without Host.
@@ -28,7 +28,7 @@ pub enum Form {
 
 /// Why target and Host make no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AskedError {
+pub enum EffectiveError {
     /// HTTP/1.1 without Host.
     MissingHost,
     /// More than one Host.
@@ -41,54 +41,54 @@ pub enum AskedError {
     Fragment,
 }
 
-impl fmt::Display for AskedError {
+impl fmt::Display for EffectiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AskedError::MissingHost => f.write_str("the Host field is missing"),
-            AskedError::RepeatedHost => f.write_str("there is more than one Host field"),
-            AskedError::MalformedHost => f.write_str("the Host field is malformed"),
-            AskedError::Target(error) => write!(f, "the request target is malformed: {error}"),
-            AskedError::Fragment => f.write_str("the request target has a fragment"),
+            EffectiveError::MissingHost => f.write_str("the Host field is missing"),
+            EffectiveError::RepeatedHost => f.write_str("there is more than one Host field"),
+            EffectiveError::MalformedHost => f.write_str("the Host field is malformed"),
+            EffectiveError::Target(error) => write!(f, "the request target is malformed: {error}"),
+            EffectiveError::Fragment => f.write_str("the request target has a fragment"),
         }
     }
 }
 
-impl std::error::Error for AskedError {}
+impl std::error::Error for EffectiveError {}
 
 /// Takes target and Host together.
-pub fn asked(head: &RequestHead) -> Result<Asked<'_>, AskedError> {
+pub fn effective(head: &RequestHead) -> Result<Effective<'_>, EffectiveError> {
     let host = host(head)?;
     let target = head.target();
     if target.contains('#') {
-        return Err(AskedError::Fragment);
+        return Err(EffectiveError::Fragment);
     }
     // Only a path begins with `/`; of the rest only an absolute URI has `://`, and `*` and CONNECT's authority have not.
     if target.starts_with('/') || !target.contains("://") {
-        return Ok(Asked {
+        return Ok(Effective {
             target: Cow::Borrowed(target),
             authority: host,
             form: Form::Origin,
         });
     }
-    let absolute = Target::parse(target.as_bytes()).map_err(AskedError::Target)?;
-    Ok(Asked {
+    let absolute = Target::parse(target.as_bytes()).map_err(EffectiveError::Target)?;
+    Ok(Effective {
         target: Cow::Owned(absolute.path_and_query),
         authority: Some(absolute.origin.authority()),
         form: Form::Absolute,
     })
 }
 
-fn host(head: &RequestHead) -> Result<Option<Authority>, AskedError> {
+fn host(head: &RequestHead) -> Result<Option<Authority>, EffectiveError> {
     match head
         .fields
         .only("host")
-        .map_err(|_| AskedError::RepeatedHost)?
+        .map_err(|_| EffectiveError::RepeatedHost)?
     {
         None if head.version == Version::Http10 => Ok(None),
-        None => Err(AskedError::MissingHost),
+        None => Err(EffectiveError::MissingHost),
         Some(value) => Authority::parse(value)
             .map(Some)
-            .map_err(|_| AskedError::MalformedHost),
+            .map_err(|_| EffectiveError::MalformedHost),
     }
 }
 
@@ -97,9 +97,9 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    fn ask(head: &str) -> Result<(String, Option<String>, Form), AskedError> {
+    fn ask(head: &str) -> Result<(String, Option<String>, Form), EffectiveError> {
         let head = RequestHead::parse(Bytes::from(format!("{head}\r\n\r\n"))).unwrap();
-        let asked = asked(&head)?;
+        let asked = effective(&head)?;
         Ok((
             asked.target.to_string(),
             asked.authority.map(|a| a.to_string()),
@@ -160,47 +160,53 @@ mod tests {
     #[test]
     fn doubts_are_refused() {
         let cases = [
-            ("GET / HTTP/1.1", AskedError::MissingHost),
+            ("GET / HTTP/1.1", EffectiveError::MissingHost),
             (
                 "GET / HTTP/1.1\r\nHost: a.test\r\nhost: a.test",
-                AskedError::RepeatedHost,
+                EffectiveError::RepeatedHost,
             ),
             (
                 "GET / HTTP/1.0\r\nHost: a.test\r\nHost: b.test",
-                AskedError::RepeatedHost,
+                EffectiveError::RepeatedHost,
             ),
-            ("GET / HTTP/1.1\r\nHost:", AskedError::MalformedHost),
-            ("GET / HTTP/1.1\r\nHost: a test", AskedError::MalformedHost),
+            ("GET / HTTP/1.1\r\nHost:", EffectiveError::MalformedHost),
+            (
+                "GET / HTTP/1.1\r\nHost: a test",
+                EffectiveError::MalformedHost,
+            ),
             (
                 "GET / HTTP/1.1\r\nHost: a.test\"",
-                AskedError::MalformedHost,
+                EffectiveError::MalformedHost,
             ),
             (
                 "GET / HTTP/1.1\r\nHost: u@a.test",
-                AskedError::MalformedHost,
+                EffectiveError::MalformedHost,
             ),
             (
                 "GET / HTTP/1.1\r\nHost: a.test, b.test",
-                AskedError::MalformedHost,
+                EffectiveError::MalformedHost,
             ),
             (
                 "GET / HTTP/1.1\r\nHost: a.test/v2",
-                AskedError::MalformedHost,
+                EffectiveError::MalformedHost,
             ),
-            ("GET http://a.test/ HTTP/1.1", AskedError::MissingHost),
+            ("GET http://a.test/ HTTP/1.1", EffectiveError::MissingHost),
             (
                 "GET ftp://a.test/ HTTP/1.1\r\nHost: a.test",
-                AskedError::Target(UriError::Scheme),
+                EffectiveError::Target(UriError::Scheme),
             ),
             (
                 "GET http://u:p@a.test/ HTTP/1.1\r\nHost: a.test",
-                AskedError::Target(UriError::Userinfo),
+                EffectiveError::Target(UriError::Userinfo),
             ),
             (
                 "GET http:///v2/ HTTP/1.1\r\nHost: a.test",
-                AskedError::Target(UriError::Host),
+                EffectiveError::Target(UriError::Host),
             ),
-            ("GET /v2/#x HTTP/1.1\r\nHost: a.test", AskedError::Fragment),
+            (
+                "GET /v2/#x HTTP/1.1\r\nHost: a.test",
+                EffectiveError::Fragment,
+            ),
         ];
         for (head, error) in cases {
             assert_eq!(ask(head), Err(error), "{head}");

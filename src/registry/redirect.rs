@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::IpAddr;
 
 use super::reach::{Reach, classify};
-use crate::http::uri::{Origin, Scheme, Target, UriError};
+use crate::http::uri::{Scheme, Target, UriError};
 
 /// As many redirects as one request may take; registries use one or two.
 pub const MAX_HOPS: usize = 5;
@@ -22,17 +22,19 @@ pub struct Trail {
     first: Target,
     /// Where it was sent, in order; the last is the current target.
     followed: Vec<Target>,
-    /// The narrowest class of address that has answered.
+    /// The narrowest class of address that has answered, or that the first target may have.
     reach: Option<Reach>,
+    left: bool,
 }
 
 impl Trail {
-    /// A way that begins at the target that the operator chose.
-    pub fn new(first: Target) -> Trail {
+    /// A way that begins at `first`: within `reach`, or wherever that is if the operator chose it.
+    pub fn new(first: Target, reach: Option<Reach>) -> Trail {
         Trail {
             first,
             followed: Vec::new(),
-            reach: None,
+            reach,
+            left: false,
         }
     }
 
@@ -46,12 +48,12 @@ impl Trail {
         self.followed.len()
     }
 
-    /// The origin that may have the client's credentials.
-    pub fn first_origin(&self) -> &Origin {
-        &self.first.origin
+    /// Whether it has ever led to another origin than its first; it does not come back from there.
+    pub fn has_left(&self) -> bool {
+        self.left
     }
 
-    /// The widest class of address that may be dialled for the current target; `None` for the first, which the operator chose.
+    /// The widest class of address that may be dialled for the current target; `None` for one that the operator chose.
     pub fn reach(&self) -> Option<Reach> {
         self.reach
     }
@@ -76,6 +78,7 @@ impl Trail {
             return Err(RedirectError::Loop);
         }
         self.reach = Some(reach);
+        self.left |= next.origin != self.first.origin;
         self.followed.push(next);
         Ok(())
     }
@@ -146,7 +149,7 @@ mod tests {
     use super::*;
 
     fn trail(first: &str) -> Trail {
-        Trail::new(Target::parse(first.as_bytes()).unwrap())
+        Trail::new(Target::parse(first.as_bytes()).unwrap(), None)
     }
 
     #[test]
@@ -177,7 +180,11 @@ mod tests {
             trail.follow(location.as_bytes(), Reach::Global).unwrap();
             assert_eq!(trail.target().to_string(), expected, "{location}");
             assert_eq!((trail.hops(), trail.reach()), (1, Some(Reach::Global)));
-            assert_eq!(trail.first_origin().to_string(), "https://r.test");
+            assert_eq!(
+                trail.has_left(),
+                !expected.starts_with("https://r.test/"),
+                "{location}"
+            );
         }
     }
 
