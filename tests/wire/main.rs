@@ -1,0 +1,11 @@
+//! docxy over sockets: a real process between a raw client and scripted servers, with the bytes of both sides asserted.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+#[allow(dead_code, reason = "each test binary uses its part")]
+#[path = "../support/docxy.rs"]
+mod docxy;
+#[allow(dead_code, reason = "each test binary uses its part")]
+#[path = "../support/wire/mod.rs"]
+mod wire;
+
+mod support_itself;
