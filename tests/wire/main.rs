@@ -8,4 +8,13 @@ mod docxy;
 #[path = "../support/wire/mod.rs"]
 mod wire;
 
+mod challenges;
+mod hello_world;
+mod opensafely;
+mod redirects;
+mod routing;
+mod shared_host;
+mod signed_head;
+mod stand;
 mod support_itself;
+mod tokens;

@@ -9,13 +9,21 @@ use crate::wire::{Answer, Ask, Client, Closing, End, Framing, Gate, Server, nois
 fn requests_and_answers_keep_their_bytes_and_order() {
     let body = noise(100_000);
     let answer = Answer::new("200 OK", &[("X-A", "1"), ("X-B", "2"), ("x-a", "3")], &body);
-    let server = Server::table([("GET /a", answer), ("POST /b", Answer::chunked(&[], &[b"ab", b"c"]))]);
+    let server = Server::table([
+        ("GET /a", answer),
+        ("POST /b", Answer::chunked(&[], &[b"ab", b"c"])),
+    ]);
     let mut client = Client::connect(server.addr());
-    let first = client.ask(&Ask::get("/a").field("Accept", "x").field("Accept", "y")).complete();
+    let first = client
+        .ask(&Ask::get("/a").field("Accept", "x").field("Accept", "y"))
+        .complete();
     assert_eq!(first.head.all("x-a"), ["1", "3"]);
     assert!(first.body == body);
     let second = client.ask(&Ask::form("/b", "k=v")).complete();
-    assert_eq!((second.framing, second.text().as_str()), (Framing::Chunked, "abc"));
+    assert_eq!(
+        (second.framing, second.text().as_str()),
+        (Framing::Chunked, "abc")
+    );
     assert_eq!(client.ask(&Ask::get("/c")).status(), 599);
 
     let requests = server.wait_for_requests(3);
@@ -36,8 +44,14 @@ fn each_way_to_leave_is_told_apart() {
         let response = Client::connect(server.addr()).ask(&Ask::get("/"));
         (response.text(), response.end)
     };
-    assert_eq!(cut(Act::Close), ("012345".to_owned(), End::Cut(Closing::Fin)));
-    assert_eq!(cut(Act::Drop), ("012345".to_owned(), End::Cut(Closing::Fin)));
+    assert_eq!(
+        cut(Act::Close),
+        ("012345".to_owned(), End::Cut(Closing::Fin))
+    );
+    assert_eq!(
+        cut(Act::Drop),
+        ("012345".to_owned(), End::Cut(Closing::Fin))
+    );
     let (_, end) = cut(Act::Reset);
     assert_eq!(end, End::Cut(Closing::Reset));
 }
@@ -46,7 +60,10 @@ fn each_way_to_leave_is_told_apart() {
 fn a_body_until_close_is_whole_only_with_close_notify() {
     let identity = Identity::new();
     let head = Answer::head("200 OK", &[("Connection", "close")]).send("bytes");
-    for (act, end) in [(Act::Close, End::Complete), (Act::Drop, End::Cut(Closing::Unclean))] {
+    for (act, end) in [
+        (Act::Close, End::Complete),
+        (Act::Drop, End::Cut(Closing::Unclean)),
+    ] {
         let answer = head.clone().then(act);
         let server = Server::start_tls(identity.server(), move |_| answer.clone());
         let mut client = Client::connect_tls(server.addr(), identity.client(&[]));
@@ -58,7 +75,9 @@ fn a_body_until_close_is_whole_only_with_close_notify() {
 #[test]
 fn a_gate_holds_the_rest_of_an_answer_back() {
     let gate = Gate::new();
-    let answer = Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab").then(Act::Wait(gate.clone())).send("cd");
+    let answer = Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
+        .then(Act::Wait(gate.clone()))
+        .send("cd");
     let server = Server::start(move |_| answer.clone());
     let mut client = Client::connect(server.addr());
     client.send_bytewise(&Ask::get("/").bytes());
@@ -79,6 +98,8 @@ fn a_blank_before_the_colon_is_not_overlooked() {
 #[test]
 #[should_panic(expected = "chunk size line")]
 fn a_chunk_extension_is_not_overlooked() {
-    let server = Server::start(|_| Answer::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0;x\r\n\r\n"));
+    let server = Server::start(|_| {
+        Answer::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0;x\r\n\r\n")
+    });
     ask(server.addr(), &Ask::get("/"));
 }

@@ -52,7 +52,11 @@ impl Answer {
 
     /// 200 with this body.
     pub fn ok(body: impl AsRef<[u8]>) -> Answer {
-        Answer::new("200 OK", &[("Content-Type", "application/octet-stream")], body)
+        Answer::new(
+            "200 OK",
+            &[("Content-Type", "application/octet-stream")],
+            body,
+        )
     }
 
     /// A redirect without body.
@@ -60,10 +64,13 @@ impl Answer {
         Answer::new(status, &[("Location", location)], "")
     }
 
-    /// 401 with these `WWW-Authenticate` fields.
+    /// 401 with these `WWW-Authenticate` fields; without body, so that it answers HEAD as well.
     pub fn challenge(values: &[&str]) -> Answer {
-        let fields: Vec<_> = values.iter().map(|value| ("WWW-Authenticate", *value)).collect();
-        Answer::new("401 Unauthorized", &fields, r#"{"errors":[{"code":"UNAUTHORIZED"}]}"#)
+        let fields: Vec<_> = values
+            .iter()
+            .map(|value| ("WWW-Authenticate", *value))
+            .collect();
+        Answer::new("401 Unauthorized", &fields, "")
     }
 
     /// 200 with a body in chunks of the given contents.
@@ -117,7 +124,10 @@ impl Answer {
 }
 
 fn head(status: &str, fields: &[(&str, &str)], last: &str) -> String {
-    let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let fields: String = fields
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     format!("HTTP/1.1 {status}\r\n{fields}{last}\r\n")
 }
 
@@ -143,6 +153,9 @@ impl Gate {
     pub fn wait(&self) {
         let limit: Duration = 2 * PATIENCE;
         let opened = self.inner.0.lock().expect("a gate");
-        let _ = self.inner.1.wait_timeout_while(opened, limit, |opened| !*opened);
+        let _ = self
+            .inner
+            .1
+            .wait_timeout_while(opened, limit, |opened| !*opened);
     }
 }

@@ -77,7 +77,11 @@ impl Ask {
     pub fn bytes(&self) -> Vec<u8> {
         let mut text = format!("{} {} {}\r\n", self.method, self.target, self.version);
         let host = self.host.iter().map(|host| ("Host", host.as_str()));
-        for (name, value) in host.chain(self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
+        for (name, value) in host.chain(
+            self.fields
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        ) {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         text.push_str("\r\n");
@@ -135,7 +139,9 @@ impl Client {
     /// Over a TCP connection that the test has prepared.
     pub fn over(tcp: TcpStream) -> Client {
         prepare(&tcp);
-        Client { wire: Wire::new(Stream::Plain(tcp)) }
+        Client {
+            wire: Wire::new(Stream::Plain(tcp)),
+        }
     }
 
     /// Connects with TLS as `localhost` and shakes hands.
@@ -147,7 +153,9 @@ impl Client {
         while tls.is_handshaking() {
             tls.complete_io(&mut tcp).expect("a TLS handshake");
         }
-        Client { wire: Wire::new(Stream::TlsClient(Box::new(StreamOwned::new(tls, tcp)))) }
+        Client {
+            wire: Wire::new(Stream::TlsClient(Box::new(StreamOwned::new(tls, tcp)))),
+        }
     }
 
     /// The protocol chosen by ALPN.
@@ -160,7 +168,11 @@ impl Client {
 
     /// Sends these bytes. The peer may have left: what it answered is told by reading.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.wire.stream.write_all(bytes.as_ref()).and_then(|()| self.wire.stream.flush());
+        let _ = self
+            .wire
+            .stream
+            .write_all(bytes.as_ref())
+            .and_then(|()| self.wire.stream.flush());
     }
 
     /// Sends these bytes one at a time, each in a segment of its own.
@@ -187,14 +199,23 @@ impl Client {
         let (head, interim) = self.receive_head();
         let framing = Framing::of_response(method, &head);
         let (body, end) = read_body(&mut self.wire, framing);
-        Response { head, interim, body, framing, end }
+        Response {
+            head,
+            interim,
+            body,
+            framing,
+            end,
+        }
     }
 
     /// Reads a final head only, with the 1xx heads before it.
     pub fn receive_head(&mut self) -> (Head, Vec<Head>) {
         let mut interim = Vec::new();
         loop {
-            let raw = self.wire.head().unwrap_or_else(|closing| panic!("{closing:?} before an answer's head"));
+            let raw = self
+                .wire
+                .head()
+                .unwrap_or_else(|closing| panic!("{closing:?} before an answer's head"));
             let head = Head::parse(&raw);
             if head.status() >= 200 {
                 return (head, interim);
@@ -239,6 +260,8 @@ pub fn ask(addr: SocketAddr, ask: &Ask) -> Response {
 
 fn prepare(tcp: &TcpStream) {
     tcp.set_nodelay(true).expect("no delay");
-    tcp.set_read_timeout(Some(PATIENCE)).expect("a read time-out");
-    tcp.set_write_timeout(Some(PATIENCE)).expect("a write time-out");
+    tcp.set_read_timeout(Some(PATIENCE))
+        .expect("a read time-out");
+    tcp.set_write_timeout(Some(PATIENCE))
+        .expect("a write time-out");
 }

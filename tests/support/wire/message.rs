@@ -22,12 +22,21 @@ impl Head {
     /// If it is not exactly what RFC 9112 lets a sender generate.
     pub fn parse(raw: &[u8]) -> Head {
         let text = String::from_utf8(raw.to_vec()).expect("a head in UTF-8");
-        let inner = text.strip_suffix("\r\n\r\n").expect("an empty line after a head");
+        let inner = text
+            .strip_suffix("\r\n\r\n")
+            .expect("an empty line after a head");
         let mut lines = inner.split("\r\n");
         let start = lines.next().expect("a start line").to_owned();
         let fields = lines.map(|line| field(line, &text)).collect();
-        assert!(!inner.replace("\r\n", "").contains(['\r', '\n', '\0']), "bare CR, LF or NUL in {text:?}");
-        Head { raw: raw.to_vec(), start, fields }
+        assert!(
+            !inner.replace("\r\n", "").contains(['\r', '\n', '\0']),
+            "bare CR, LF or NUL in {text:?}"
+        );
+        Head {
+            raw: raw.to_vec(),
+            start,
+            fields,
+        }
     }
 
     /// The value of a field that occurs at most once.
@@ -42,7 +51,10 @@ impl Head {
 
     /// Every value of a field, in order.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        let named = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        let named = self
+            .fields
+            .iter()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str()).collect()
     }
 
@@ -64,7 +76,11 @@ impl Head {
     /// The response's status.
     pub fn status(&self) -> u16 {
         let (version, rest) = self.start.split_once(' ').expect("a status line");
-        assert!(version == "HTTP/1.1" || version == "HTTP/1.0", "status line {:?}", self.start);
+        assert!(
+            version == "HTTP/1.1" || version == "HTTP/1.0",
+            "status line {:?}",
+            self.start
+        );
         let (code, _reason) = rest.split_once(' ').expect("a blank before the reason");
         assert!(code.len() == 3, "status line {:?}", self.start);
         code.parse().expect("a status of three digits")
@@ -72,9 +88,14 @@ impl Head {
 }
 
 fn field(line: &str, head: &str) -> (String, String) {
-    let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("no colon in {line:?} of {head:?}"));
+    let (name, value) = line
+        .split_once(':')
+        .unwrap_or_else(|| panic!("no colon in {line:?} of {head:?}"));
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    assert!(!name.is_empty() && name.bytes().all(token), "field name {name:?} in {head:?}");
+    assert!(
+        !name.is_empty() && name.bytes().all(token),
+        "field name {name:?} in {head:?}"
+    );
     (name.to_owned(), value.trim_matches([' ', '\t']).to_owned())
 }
 
@@ -109,13 +130,19 @@ impl Framing {
 
     fn declared(head: &Head) -> Option<Framing> {
         let (length, coding) = (head.one("Content-Length"), head.one("Transfer-Encoding"));
-        assert!(length.is_none() || coding.is_none(), "both lengths in {head:?}");
+        assert!(
+            length.is_none() || coding.is_none(),
+            "both lengths in {head:?}"
+        );
         if let Some(coding) = coding {
             assert_eq!(coding, "chunked", "Transfer-Encoding");
             return Some(Framing::Chunked);
         }
         length.map(|digits| {
-            assert!(!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()), "{digits:?}");
+            assert!(
+                !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()),
+                "{digits:?}"
+            );
             Framing::Length(digits.parse().expect("a length"))
         })
     }

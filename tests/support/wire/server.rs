@@ -75,7 +75,10 @@ impl Server {
 
     /// Answers by `METHOD target`, and 599 to what is not in the table.
     pub fn table<const N: usize>(rows: [(&str, Answer); N]) -> Server {
-        let rows: Vec<(String, Answer)> = rows.into_iter().map(|(line, answer)| (line.to_owned(), answer)).collect();
+        let rows: Vec<(String, Answer)> = rows
+            .into_iter()
+            .map(|(line, answer)| (line.to_owned(), answer))
+            .collect();
         Server::start(move |request| {
             let row = rows.iter().find(|(line, _)| *line == request.line());
             row.map_or_else(Answer::unscripted, |(_, answer)| answer.clone())
@@ -85,7 +88,10 @@ impl Server {
     fn run(tls: Option<Arc<ServerConfig>>, script: Arc<Script>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let addr = listener.local_addr().expect("an address");
-        let (record, stopping) = (Arc::new(Record::default()), Arc::new(AtomicBool::new(false)));
+        let (record, stopping) = (
+            Arc::new(Record::default()),
+            Arc::new(AtomicBool::new(false)),
+        );
         let server = Server {
             addr,
             scheme: if tls.is_some() { "https" } else { "http" },
@@ -130,7 +136,12 @@ impl Server {
 
     /// Method and target of the requests so far.
     pub fn lines(&self) -> Vec<String> {
-        self.record.lock().requests.iter().map(Request::line).collect()
+        self.record
+            .lock()
+            .requests
+            .iter()
+            .map(Request::line)
+            .collect()
     }
 
     /// The only request so far.
@@ -150,17 +161,23 @@ impl Server {
 
     /// Waits until so many requests have come.
     pub fn wait_for_requests(&self, count: usize) -> Vec<Request> {
-        self.wait("requests", |state| (state.requests.len() >= count).then(|| state.requests.clone()))
+        self.wait("requests", |state| {
+            (state.requests.len() >= count).then(|| state.requests.clone())
+        })
     }
 
     /// Waits until the peer has left this connection.
     pub fn wait_for_leaving(&self, connection: usize) -> Closing {
-        self.wait("the peer's leaving", |state| state.connections.get(connection)?.left)
+        self.wait("the peer's leaving", |state| {
+            state.connections.get(connection)?.left
+        })
     }
 
     /// Waits until the kernel has taken so many bytes for this connection.
     pub fn wait_for_sent(&self, connection: usize, bytes: usize) {
-        self.wait("bytes sent", |state| (state.connections.get(connection)?.sent >= bytes).then_some(()));
+        self.wait("bytes sent", |state| {
+            (state.connections.get(connection)?.sent >= bytes).then_some(())
+        });
     }
 
     /// How many bytes the kernel has taken for this connection.
@@ -177,8 +194,17 @@ impl Server {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let seen: Vec<String> = state.requests.iter().map(Request::line).collect();
-            assert!(!left.is_zero(), "waited in vain for {what}; {} saw {seen:?}", self.addr);
-            state = self.record.grown.wait_timeout(state, left).expect("the record").0;
+            assert!(
+                !left.is_zero(),
+                "waited in vain for {what}; {} saw {seen:?}",
+                self.addr
+            );
+            state = self
+                .record
+                .grown
+                .wait_timeout(state, left)
+                .expect("the record")
+                .0;
         }
     }
 }
@@ -193,7 +219,11 @@ impl Drop for Server {
 impl Answer {
     /// What a table says to a request that it does not hold.
     pub fn unscripted() -> Answer {
-        Answer::new("599 Unscripted", &[], "the test's table has no such request")
+        Answer::new(
+            "599 Unscripted",
+            &[],
+            "the test's table has no such request",
+        )
     }
 }
 
@@ -220,14 +250,21 @@ impl Record {
     }
 
     fn left(&self, connection: usize, how: Closing) {
-        self.change(|state| state.connections[connection].left.get_or_insert(how).to_owned());
+        self.change(|state| {
+            state.connections[connection]
+                .left
+                .get_or_insert(how)
+                .to_owned()
+        });
     }
 }
 
 fn open(tcp: TcpStream, tls: Option<Arc<ServerConfig>>) -> Stream {
     tcp.set_nodelay(true).expect("no delay");
-    tcp.set_read_timeout(Some(3 * PATIENCE)).expect("a read time-out");
-    tcp.set_write_timeout(Some(3 * PATIENCE)).expect("a write time-out");
+    tcp.set_read_timeout(Some(3 * PATIENCE))
+        .expect("a read time-out");
+    tcp.set_write_timeout(Some(3 * PATIENCE))
+        .expect("a write time-out");
     match tls {
         None => Stream::Plain(tcp),
         Some(config) => {
@@ -246,7 +283,11 @@ fn serve(record: &Record, connection: usize, stream: Stream, script: &Script) {
             Err(closing) => return record.left(connection, closing),
         };
         let (body, _) = read_body(&mut wire, Framing::of_request(&head));
-        let request = Request { connection, head, body };
+        let request = Request {
+            connection,
+            head,
+            body,
+        };
         let answer = script(&request);
         record.change(|state| state.requests.push(request));
         for act in answer.acts {
@@ -269,7 +310,8 @@ fn perform(record: &Record, connection: usize, wire: &mut Wire<Stream>, act: Act
     match act {
         Act::Send(bytes) => send(record, connection, wire, &bytes),
         Act::Repeat(block, count) => {
-            let sent = (0..count).all(|_| matches!(send(record, connection, wire, &block), Then::GoOn));
+            let sent =
+                (0..count).all(|_| matches!(send(record, connection, wire, &block), Then::GoOn));
             if sent { Then::GoOn } else { Then::Leave }
         }
         Act::Wait(gate) => {
@@ -291,7 +333,11 @@ fn perform(record: &Record, connection: usize, wire: &mut Wire<Stream>, act: Act
 }
 
 fn send(record: &Record, connection: usize, wire: &mut Wire<Stream>, bytes: &[u8]) -> Then {
-    match wire.stream.write_all(bytes).and_then(|()| wire.stream.flush()) {
+    match wire
+        .stream
+        .write_all(bytes)
+        .and_then(|()| wire.stream.flush())
+    {
         Ok(()) => {
             record.sent(connection, bytes.len());
             Then::GoOn

@@ -94,7 +94,10 @@ pub struct Wire<S> {
 impl<S: Read + Write> Wire<S> {
     /// Nothing read yet.
     pub fn new(stream: S) -> Wire<S> {
-        Wire { stream, ahead: Vec::new() }
+        Wire {
+            stream,
+            ahead: Vec::new(),
+        }
     }
 
     /// Bytes up to and including the first empty line.
@@ -183,5 +186,7 @@ fn read(stream: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Closing> {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }

@@ -18,7 +18,9 @@ impl Identity {
     /// A new one.
     pub fn new() -> Identity {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a DNS name");
-        params.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        params
+            .subject_alt_names
+            .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate");
         Identity { certificate, key }
