@@ -8,13 +8,24 @@ mod docxy;
 #[path = "../support/wire/mod.rs"]
 mod wire;
 
+mod access_log;
+mod broken_upstream;
 mod challenges;
+mod command_line;
+mod fields;
+mod flow;
+mod framing;
 mod hello_world;
 mod opensafely;
+mod pool;
 mod redirects;
+mod request_stream;
+mod request_syntax;
 mod routing;
 mod shared_host;
 mod signed_head;
 mod stand;
+mod stop;
 mod support_itself;
+mod tls_listener;
 mod tokens;

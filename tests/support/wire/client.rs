@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -156,6 +157,15 @@ impl Client {
         Client {
             wire: Wire::new(Stream::TlsClient(Box::new(StreamOwned::new(tls, tcp)))),
         }
+    }
+
+    /// Changes how long a read may take.
+    pub fn wait_at_most(&self, patience: Duration) {
+        self.wire
+            .stream
+            .tcp()
+            .set_read_timeout(Some(patience))
+            .expect("a read time-out");
     }
 
     /// The protocol chosen by ALPN.

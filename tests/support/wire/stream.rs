@@ -137,7 +137,8 @@ impl<S: Read + Write> Wire<S> {
         let mut left = count;
         loop {
             let now = left.min(self.ahead.len());
-            into.extend(self.ahead.drain(..now));
+            into.extend_from_slice(&self.ahead[..now]);
+            self.ahead.drain(..now);
             left -= now;
             if left == 0 {
                 return Ok(());

@@ -1,0 +1,219 @@
+//! Upstream connections: reused when in order, replaced without the client's noticing when stale (design §8).
+
+use crate::stand::{MANIFEST, ask, before, before_with, get, head};
+use crate::wire::answer::Act;
+use crate::wire::tls::Identity;
+use crate::wire::{Answer, Ask, Client, Request, Server};
+
+fn connections(registry: &Server) -> Vec<usize> {
+    registry
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect()
+}
+
+#[test]
+fn requests_of_several_clients_share_a_connection() {
+    let registry = Server::start(|request| match request.head.method() {
+        "HEAD" => Answer::head("200 OK", &[("Content-Length", "5")]),
+        _ if request.head.target().ends_with("none") => Answer::new("404 Not Found", &[], "no"),
+        _ => Answer::ok("hello"),
+    });
+    let docxy = before(&registry);
+    assert_eq!(get(&docxy, MANIFEST).text(), "hello");
+    assert_eq!(head(&docxy, MANIFEST).head.one("content-length"), Some("5"));
+    assert_eq!(get(&docxy, "/v2/a/b/manifests/none").status(), 404);
+    assert_eq!(get(&docxy, MANIFEST).text(), "hello");
+    assert_eq!(connections(&registry), [0, 0, 0, 0]);
+}
+
+#[test]
+fn tls_connections_are_shared_too() {
+    let identity = Identity::new();
+    let directory = tempfile::tempdir().unwrap();
+    let (roots, _) = identity.write(directory.path());
+    let registry = Server::start_tls(identity.server(), |_| Answer::ok("hello"));
+    let docxy = before_with(&registry, &["--upstream-ca", roots.to_str().unwrap()]);
+    for _ in 0..3 {
+        assert_eq!(get(&docxy, MANIFEST).text(), "hello");
+    }
+    assert_eq!(connections(&registry), [0, 0, 0]);
+}
+
+#[test]
+fn what_must_not_be_reused_is_not() {
+    let table = [
+        (
+            "Connection: close",
+            Answer::new("200 OK", &[("Connection", "close")], "hello"),
+        ),
+        (
+            "close among others",
+            Answer::new("200 OK", &[("Connection", "x, Close")], "hello"),
+        ),
+        (
+            "HTTP/1.0",
+            Answer::raw("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+        ),
+        ("bytes after a length", Answer::ok("hello").send("surplus")),
+        (
+            "bytes in the same write",
+            Answer::raw(
+                [
+                    Answer::ok("hello").bytes(),
+                    b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
+                ]
+                .concat(),
+            ),
+        ),
+        (
+            "bytes after chunks",
+            Answer::raw(
+                [
+                    Answer::chunked(&[], &[b"hello"]).bytes(),
+                    b"surplus".to_vec(),
+                ]
+                .concat(),
+            ),
+        ),
+    ];
+    for (case, answer) in table {
+        let registry = Server::start(move |_| answer.clone());
+        let docxy = before(&registry);
+        for _ in 0..2 {
+            assert_eq!(get(&docxy, MANIFEST).text(), "hello", "{case}");
+        }
+        assert_eq!(connections(&registry), [0, 1], "{case}");
+        registry.wait_for_leaving(0);
+    }
+}
+
+#[test]
+fn surplus_behind_a_bodiless_answer_is_never_the_next_answer() {
+    let forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+    let registry = Server::start(move |request| match request.head.method() {
+        "HEAD" => Answer::raw(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{forged}"
+        )),
+        _ => Answer::ok("true"),
+    });
+    let docxy = before(&registry);
+    assert_eq!(head(&docxy, MANIFEST).status(), 200);
+    assert_eq!(get(&docxy, MANIFEST).text(), "true");
+}
+
+#[test]
+fn a_connection_closed_while_idle_is_replaced() {
+    let registry = Server::start(|_| Answer::ok("hello").close());
+    let docxy = before(&registry);
+    for _ in 0..5 {
+        assert_eq!(get(&docxy, MANIFEST).text(), "hello");
+    }
+    let mut used = connections(&registry);
+    used.dedup();
+    assert_eq!(used, [0, 1, 2, 3, 4]);
+}
+
+/// A registry that leaves in `how` when it sees the second request of its first connection.
+fn leaving_on_the_second(how: Act) -> Server {
+    let seen = std::sync::atomic::AtomicUsize::new(0);
+    Server::start(move |request: &Request| {
+        let second =
+            request.connection == 0 && seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1;
+        if second {
+            Answer::default().then(how.clone())
+        } else {
+            Answer::ok("hello")
+        }
+    })
+}
+
+#[test]
+fn a_request_lost_on_a_reused_connection_is_repeated_once_on_a_fresh_one() {
+    for how in [Act::Close, Act::Reset, Act::Drop] {
+        for request in [Ask::get(MANIFEST), Ask::head(MANIFEST)] {
+            let registry = leaving_on_the_second(how.clone());
+            let docxy = before(&registry);
+            assert_eq!(get(&docxy, MANIFEST).text(), "hello");
+            let mut client = Client::connect(docxy.addr());
+            client.send(request.bytes());
+            let (head, _) = client.receive_head();
+            assert_eq!(head.status(), 200);
+            assert_eq!(connections(&registry), [0, 0, 1]);
+            drop(client);
+            let line = docxy.wait_for_lines(" target=", 2).remove(1);
+            assert!(
+                line.contains(" retries=1 ") && line.contains(" reused=false "),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_repetition_is_not_repeated() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let registry = Server::start(move |_| {
+        let first = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+        if first {
+            Answer::ok("hello")
+        } else {
+            Answer::default().close()
+        }
+    });
+    let docxy = before(&registry);
+    assert_eq!(get(&docxy, MANIFEST).text(), "hello");
+    let status = get(&docxy, MANIFEST).status();
+    assert!(status == 502 || status == 503, "{status}");
+    assert_eq!(connections(&registry), [0, 0, 1]);
+}
+
+#[test]
+fn a_request_lost_on_a_fresh_connection_is_not_repeated() {
+    for how in [Act::Close, Act::Reset] {
+        let registry = Server::start(move |_| Answer::default().then(how.clone()));
+        let status = get(&before(&registry), MANIFEST).status();
+        assert!(status == 502 || status == 503, "{status}");
+        assert_eq!(connections(&registry), [0]);
+    }
+}
+
+#[test]
+fn a_request_whose_answer_has_begun_is_not_repeated() {
+    let registry = Server::start(|request| match request.head.target() {
+        MANIFEST => Answer::ok("hello"),
+        _ => Answer::raw("HTTP/1.1 200").close(),
+    });
+    let docxy = before(&registry);
+    assert_eq!(get(&docxy, MANIFEST).text(), "hello");
+    assert_eq!(get(&docxy, "/v2/a/b/manifests/other").status(), 502);
+    assert_eq!(registry.lines().len(), 2);
+}
+
+#[test]
+fn a_form_is_not_repeated() {
+    let auth = Server::start(|request| match request.head.method() {
+        "POST" => Answer::default().close(),
+        _ => Answer::ok("{}"),
+    });
+    let challenge = format!("Bearer realm=\"{}/token\"", auth.url());
+    let registry = Server::start(move |_| Answer::challenge(&[&challenge]));
+    let docxy = before(&registry);
+    assert_eq!(
+        get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull").status(),
+        200
+    );
+    let status = ask(
+        &docxy,
+        &Ask::form("/auth/reg.test/token", "scope=repository:a/b:pull"),
+    )
+    .status();
+    assert!(status == 502 || status == 503, "{status}");
+    let methods: Vec<_> = auth
+        .requests()
+        .iter()
+        .map(|request| request.head.method().to_owned())
+        .collect();
+    assert_eq!(methods, ["GET", "POST"]);
+}
