@@ -178,15 +178,12 @@ fn no_request_field_moves_the_realm_from_the_public_url() {
         ("Forwarded", "host=evil.test;proto=http"),
         ("X-Original-Host", "evil.test"),
     ];
-    for public in [
-        "https://pull.example",
-        "https://pull.example:8443",
-        "http://pull.example:80",
-    ] {
+    for public in ["https://pull.example", "https://pull.example:8443"] {
         let value = realm_for("evil.test", &["--public-url", public], &forged);
-        let base = public.strip_suffix(":80").unwrap_or(public);
-        let expected = format!("Bearer realm=\"{base}/auth/reg.test/token\"");
-        assert_eq!(value.replace(":80/", "/"), expected);
+        assert_eq!(
+            value,
+            format!("Bearer realm=\"{public}/auth/reg.test/token\"")
+        );
     }
 }
 

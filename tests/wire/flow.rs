@@ -46,9 +46,9 @@ fn an_open_range_that_is_dropped_stops_the_upstream() {
         let mut client = open_range(&docxy);
         assert_eq!(client.take(8 * 1024 * 1024).unwrap().len(), 8 * 1024 * 1024);
         if connection == 0 {
-            drop(client)
+            drop(client);
         } else {
-            client.reset()
+            client.reset();
         }
         registry.wait_for_leaving(connection);
         assert!(

@@ -1,7 +1,7 @@
 //! Redirects are followed by docxy, with the same method and conditions, and never with the registry's credentials
 //! (design §4, §5).
 
-use crate::stand::{MANIFEST, ask, assert_own_error, before, before_with, blob, get, head};
+use crate::stand::{MANIFEST, ask, before, before_with, blob, get, head, own_error};
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Server, noise};
 
@@ -83,7 +83,7 @@ fn a_reference_without_scheme_changes_the_host() {
 fn loops_are_502_and_no_url_is_asked_twice() {
     let itself = Server::start(|request| Answer::redirect("302 Found", request.head.target()));
     let docxy = before(&itself);
-    assert_own_error(&get(&docxy, &blob()), 502, "UNKNOWN");
+    own_error(&get(&docxy, &blob()), 502);
     assert_eq!(itself.lines().len(), 1);
 
     let back_and_forth = Server::start(|request| {

@@ -1,7 +1,7 @@
 //! Requests one after another on one connection: pipelined, split anywhere, with bodies that nobody asked for, and
 //! with methods that docxy does not have (design §3, §7).
 
-use crate::stand::{MANIFEST, assert_own_error, before, blob};
+use crate::stand::{MANIFEST, before, blob, own_error};
 use crate::wire::{Answer, Ask, Client, Closing, Server};
 
 /// A registry that answers with what it was asked for.
@@ -178,7 +178,7 @@ fn other_methods_are_405_without_continue() {
                 .field("Content-Length", "5")
                 .field("Expect", "100-continue");
             let response = client.ask(&request);
-            assert_own_error(&response, 405, "UNSUPPORTED");
+            assert_eq!(own_error(&response, 405), "UNSUPPORTED");
             let allow = response.head.one("allow").unwrap();
             assert!(allow.contains("GET") && allow.contains("HEAD"), "{allow}");
             assert!(

@@ -116,6 +116,42 @@ fn malformed_chunks_in_a_form() {
     assert_eq!(registry.connections(), 0);
 }
 
+#[test]
+fn chunks_up_to_the_limits_are_accepted() {
+    let auth = Server::start(|request| Answer::ok(&request.body));
+    let challenge = format!("Bearer realm=\"{}/token\"", auth.url());
+    let registry = Server::start(move |_| Answer::challenge(&[&challenge]));
+    let docxy = before(&registry);
+    let post = Ask::new("POST", "/auth/reg.test/token")
+        .field("Transfer-Encoding", "chunked")
+        .bytes();
+    let trailers = format!("T: {}\r\n", "t".repeat(1000)).repeat(8);
+    let bodies = [
+        "0000000000000003\r\nk=v\r\n0\r\n\r\n".to_owned(),
+        format!("3;{}\r\nk=v\r\n0\r\n\r\n", "e".repeat(255)),
+        format!(
+            "1;{0}\r\nk\r\n2;{0}\r\n=v\r\n000;x\r\n\r\n",
+            "e".repeat(200)
+        ),
+        format!("3\r\nk=v\r\n0\r\n{trailers}\r\n"),
+    ];
+    for body in bodies {
+        let mut client = Client::connect(docxy.addr());
+        client.send([&post, body.as_bytes()].concat());
+        assert_eq!(
+            client.receive("POST").complete().text(),
+            "k=v",
+            "{:?}",
+            &body[..body.len().min(40)]
+        );
+        assert_eq!(
+            client.ask(&Ask::get("/health")).status(),
+            200,
+            "the connection stays in step"
+        );
+    }
+}
+
 fn head_of(length: usize) -> Vec<u8> {
     let start = format!("GET {MANIFEST} HTTP/1.1\r\nHost: x\r\nX-Pad: ");
     let head = format!("{start}{}\r\n\r\n", "p".repeat(length - start.len() - 4));

@@ -67,7 +67,8 @@ fn the_total_of_content_range_becomes_the_length() {
 #[test]
 fn an_unknown_total_means_no_length() {
     let cdn = cdn("403 Forbidden", one_byte("*"));
-    let docxy = before(&redirecting_to(&cdn));
+    let registry = redirecting_to(&cdn);
+    let docxy = before(&registry);
     let response = head(&docxy, &blob());
     assert_eq!(response.status(), 200);
     assert!(
@@ -81,7 +82,8 @@ fn an_unknown_total_means_no_length() {
 fn a_manifest_is_never_got_in_place_of_its_head() {
     for status in ["403 Forbidden", "405 Method Not Allowed"] {
         let cdn = cdn(status, one_byte("7"));
-        let docxy = before(&redirecting_to(&cdn));
+        let registry = redirecting_to(&cdn);
+        let docxy = before(&registry);
         assert_eq!(head(&docxy, MANIFEST).status().to_string(), status[..3]);
         assert_eq!(cdn.only_request().head.method(), "HEAD");
     }
@@ -98,7 +100,8 @@ fn a_registrys_own_refusal_of_head_is_not_asked_again() {
 #[test]
 fn a_get_refused_too_stays_refused() {
     let cdn = cdn("403 Forbidden", Answer::new("403 Forbidden", &[], "no"));
-    let docxy = before(&redirecting_to(&cdn));
+    let registry = redirecting_to(&cdn);
+    let docxy = before(&registry);
     assert_eq!(head(&docxy, &blob()).status(), 403);
     assert!(cdn.lines().len() <= 3, "{:?}", cdn.lines());
     assert_eq!(get(&docxy, "/health").status(), 200);

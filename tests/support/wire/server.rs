@@ -173,6 +173,27 @@ impl Server {
         })
     }
 
+    /// How many connections the peer has left.
+    pub fn leavings(&self) -> usize {
+        let state = self.record.lock();
+        state
+            .connections
+            .iter()
+            .filter(|connection| connection.left.is_some())
+            .count()
+    }
+
+    /// Waits until the peer has left so many connections.
+    pub fn wait_for_leavings(&self, count: usize) {
+        self.wait("leavings", |state| {
+            let left = state
+                .connections
+                .iter()
+                .filter(|connection| connection.left.is_some());
+            (left.count() >= count).then_some(())
+        });
+    }
+
     /// Waits until the kernel has taken so many bytes for this connection.
     pub fn wait_for_sent(&self, connection: usize, bytes: usize) {
         self.wait("bytes sent", |state| {
