@@ -18,6 +18,7 @@ mod framing;
 mod hello_world;
 mod opensafely;
 mod pool;
+mod realms;
 mod redirects;
 mod request_stream;
 mod request_syntax;

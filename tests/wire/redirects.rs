@@ -145,26 +145,49 @@ fn a_target_that_must_not_be_asked_is_502_and_never_dialled() {
     assert_eq!(cdn.connections(), 0);
 }
 
+/// That a public upstream cannot lead from https to http needs public addresses: it is shown in a network namespace.
 #[test]
-fn https_never_leads_to_http() {
+fn https_leads_to_https_with_the_names_of_each_hop() {
     let identity = Identity::new();
     let directory = tempfile::tempdir().unwrap();
     let (roots, _) = identity.write(directory.path());
-    let plain = Server::start(|_| Answer::ok("plain"));
-    let secure = Server::start_tls(identity.server(), |_| Answer::ok("secure"));
-    for (location, status) in [(plain.url(), 502), (secure.url(), 200)] {
-        let registry = Server::start_tls(identity.server(), move |_| {
-            Answer::redirect("307 Temporary Redirect", &location)
-        });
-        let docxy = before_with(&registry, &["--upstream-ca", roots.to_str().unwrap()]);
-        let response = get(&docxy, &blob());
-        assert_eq!(response.status(), status, "{}", response.text());
-    }
-    assert_eq!(plain.connections(), 0);
-    assert_eq!(
-        secure.only_request().head.one("host"),
-        Some(secure.url().strip_prefix("https://").unwrap())
+    let cdn = Server::start_tls(identity.server(), |_| Answer::ok("secure"));
+    let location = format!("{}/x", cdn.url());
+    let registry = Server::start_tls(identity.server(), move |_| {
+        Answer::redirect("307 Temporary Redirect", &location)
+    });
+    let docxy = before_with(&registry, &["--upstream-ca", roots.to_str().unwrap()]);
+    let response = ask(
+        &docxy,
+        &Ask::get(&blob()).field("Authorization", "Bearer t"),
     );
+    assert_eq!(
+        (response.status(), response.text().as_str()),
+        (200, "secure")
+    );
+    let seen = cdn.only_request();
+    assert_eq!(seen.head.one("host"), cdn.url().strip_prefix("https://"));
+    assert!(
+        !seen.head.has("authorization"),
+        "another port is another origin"
+    );
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_not_trusted() {
+    let identity = Identity::new();
+    let registry = Server::start_tls(identity.server(), |_| Answer::ok("x"));
+    let docxy = before(&registry);
+    let response = ask(
+        &docxy,
+        &Ask::get(&blob()).field("Authorization", "Bearer t"),
+    );
+    assert!(
+        [502, 503].contains(&response.status()),
+        "{}",
+        response.status()
+    );
+    assert!(registry.requests().is_empty());
 }
 
 #[test]
