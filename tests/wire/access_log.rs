@@ -2,7 +2,7 @@
 
 use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, ask, before, before_with, blob, get, refused};
-use crate::wire::{Answer, Ask, Server};
+use crate::wire::{Answer, Ask, Client, Server};
 
 const ORDER: [&str; 12] = [
     "time",
@@ -47,9 +47,14 @@ fn value<'a>(line: &'a [(String, String)], key: &str) -> &'a str {
 fn a_line_has_every_field_in_order() {
     let registry = Server::start(|_| Answer::ok("hello"));
     let docxy = before(&registry);
-    get(&docxy, &format!("{MANIFEST}?ns=reg.test"));
-    get(&docxy, MANIFEST);
-    ask(&docxy, &Ask::head("/health"));
+    let mut client = Client::connect(docxy.addr());
+    for request in [
+        Ask::get(&format!("{MANIFEST}?ns=reg.test")),
+        Ask::get(MANIFEST),
+        Ask::head("/health"),
+    ] {
+        assert_eq!(client.ask(&request).complete().status(), 200);
+    }
     let lines = logged(&docxy, 3);
     for line in &lines {
         let keys: Vec<&str> = line.iter().map(|(key, _)| key.as_str()).collect();

@@ -30,7 +30,11 @@ fn a_token_request_works_as_the_first_request() {
 
 #[test]
 fn the_learned_service_is_put_in_where_the_client_names_none() {
-    let Stand { auth, docxy, .. } = stand("reg.test");
+    let Stand {
+        auth,
+        registry: _registry,
+        docxy,
+    } = stand("reg.test");
     assert_eq!(
         get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull").text(),
         TOKEN
@@ -86,7 +90,12 @@ fn a_realm_may_lie_under_v2_of_the_registry() {
 #[test]
 fn a_realm_elsewhere_than_on_the_realm_host_is_502() {
     let auth = token_server();
-    for (host, status) in [("127.0.0.1", 200), ("auth.example", 502)] {
+    let other_port = format!("127.0.0.1:{}", auth.addr().port() ^ 1);
+    for (host, status) in [
+        (auth.authority(), 200),
+        ("auth.example".to_owned(), 502),
+        (other_port, 502),
+    ] {
         let registry = announcing(format!("{}/token", auth.url()));
         let docxy = before_with(&registry, &["--realm-host", &format!("reg.test={host}")]);
         let response = get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull");

@@ -269,6 +269,7 @@ fn what_the_grammar_refuses_reaches_no_upstream() {
     let registry = saying("never");
     let docxy = before(&registry);
     let attacks = [
+        "v2/a/b/manifests/t",
         "/v2/../secret",
         "/v2/a/../b/manifests/t",
         "/v2/a/./b/manifests/t",

@@ -42,6 +42,15 @@ pub fn ask(docxy: &Docxy, ask: &Ask) -> Response {
     client::ask(docxy.addr(), ask)
 }
 
+/// Like [`ask`], and docxy is done with it: a second request on the same connection has been answered, so the upstream's
+/// connection is back in the pool.
+pub fn settled(docxy: &Docxy, ask: &Ask) -> Response {
+    let mut client = Client::connect(docxy.addr());
+    let response = client.ask(ask).complete();
+    assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
+    response
+}
+
 /// One GET.
 pub fn get(docxy: &Docxy, target: &str) -> Response {
     ask(docxy, &Ask::get(target))
@@ -60,8 +69,9 @@ pub fn refused(docxy: &Docxy, request: &[u8]) -> Response {
     assert_eq!(
         response.head.one("connection"),
         Some("close"),
-        "{:?}",
-        response.head
+        "{:?} to {:?}",
+        response.head,
+        String::from_utf8_lossy(request)
     );
     client.closing();
     response

@@ -13,7 +13,7 @@ struct Running {
     docxy: Docxy,
     client: Client,
     gate: Gate,
-    _registry: Server,
+    registry: Server,
 }
 
 /// docxy in the middle of a body, whose rest comes when the gate is opened.
@@ -32,7 +32,7 @@ fn running(args: &[&str]) -> Running {
         docxy,
         client,
         gate,
-        _registry: registry,
+        registry,
     }
 }
 
@@ -56,7 +56,7 @@ fn a_running_body_is_finished_before_the_end() {
             docxy,
             mut client,
             gate,
-            ..
+            registry: _registry,
         } = running(&[]);
         docxy.signal(signal);
         wait_until_refused(&docxy);
@@ -84,7 +84,7 @@ fn ready_is_503_and_health_200_while_draining() {
         docxy,
         mut client,
         gate,
-        ..
+        registry: _registry,
     } = running(&[]);
     assert_eq!(get(&docxy, "/ready").status(), 200);
     let ready = Ask::get("/ready").bytes();
@@ -129,7 +129,10 @@ fn an_answer_given_while_draining_says_close() {
 #[test]
 fn the_drain_has_an_end() {
     let Running {
-        docxy, mut client, ..
+        docxy,
+        mut client,
+        registry: _registry,
+        ..
     } = running(&["--drain", "1s"]);
     let begun = Instant::now();
     docxy.signal("TERM");
@@ -145,7 +148,10 @@ fn the_drain_has_an_end() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let Running {
-        docxy, mut client, ..
+        docxy,
+        mut client,
+        registry: _registry,
+        ..
     } = running(&[]);
     docxy.signal("TERM");
     wait_until_refused(&docxy);

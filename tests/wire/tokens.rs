@@ -41,7 +41,11 @@ pub fn stand(name: &str) -> Stand {
 #[test]
 fn every_token_path_reaches_the_realm() {
     for path in ["/auth/reg.test/token", "/auth/token", "/token"] {
-        let Stand { auth, docxy, .. } = stand("reg.test");
+        let Stand {
+            auth,
+            registry: _registry,
+            docxy,
+        } = stand("reg.test");
         let response = get(
             &docxy,
             &format!("{path}?service=reg-service&scope=repository:a/b:pull"),
@@ -57,7 +61,11 @@ fn every_token_path_reaches_the_realm() {
 
 #[test]
 fn several_scopes_keep_their_order_and_actions() {
-    let Stand { auth, docxy, .. } = stand("reg.test");
+    let Stand {
+        auth,
+        registry: _registry,
+        docxy,
+    } = stand("reg.test");
     let asked =
         "scope=repository:a/b:pull&scope=repository%3Ac%3Apull%2Cpush&scope=registry:catalog:*";
     assert_eq!(
@@ -110,7 +118,11 @@ fn library_is_added_to_scopes_of_docker_hub_only() {
         ),
     ];
     for (name, asked, sent) in table {
-        let Stand { auth, docxy, .. } = stand(name);
+        let Stand {
+            auth,
+            registry: _registry,
+            docxy,
+        } = stand(name);
         assert_eq!(
             get(&docxy, &format!("/auth/{name}/token?scope={asked}")).text(),
             TOKEN,
@@ -141,7 +153,11 @@ fn library_is_added_to_scopes_of_docker_hub_only() {
 
 #[test]
 fn a_form_reaches_the_realm_with_its_length() {
-    let Stand { auth, docxy, .. } = stand("reg.test");
+    let Stand {
+        auth,
+        registry: _registry,
+        docxy,
+    } = stand("reg.test");
     let form = "client_id=containerd-client&grant_type=password&password=s3%26cret%2B&scope=repository%3Aa%2Fb%3Apull\
                 &service=reg-service&username=alice";
     let response = ask(&docxy, &Ask::form("/auth/reg.test/token", form));
@@ -168,7 +184,11 @@ fn a_form_reaches_the_realm_with_its_length() {
 
 #[test]
 fn a_form_up_to_the_limit_passes_and_one_byte_more_is_413() {
-    let Stand { auth, docxy, .. } = stand("reg.test");
+    let Stand {
+        auth,
+        registry: _registry,
+        docxy,
+    } = stand("reg.test");
     let form = |length: usize| {
         let start = "scope=repository:a/b:pull&pad=";
         format!("{start}{}", "x".repeat(length - start.len()))

@@ -1,11 +1,12 @@
 //! HTTP/1.1 messages, taken apart without mercy: what a careful peer would refuse is a panic here.
 
+use std::fmt;
 use std::io::{Read, Write};
 
 use super::stream::{Closing, Wire};
 
 /// A head as it stood on the wire.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Head {
     /// Every byte, the empty line included.
     pub raw: Vec<u8>,
@@ -13,6 +14,12 @@ pub struct Head {
     pub start: String,
     /// Names and values in order, repeats kept.
     pub fields: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.raw))
+    }
 }
 
 impl Head {
