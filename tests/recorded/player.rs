@@ -17,6 +17,9 @@ const CLIENT_HELLO: [u8; 16] = [
 /// What containerd 2 reads of an open range before it drops it.
 const READ_OF_A_RANGE: usize = 8 * 1024 * 1024;
 
+/// What the kernel may have taken for a client that reads no more: then the answer is complete for docxy.
+const IN_FLIGHT: usize = 16 * 1024 * 1024;
+
 struct Stage {
     places: Arc<Places>,
     registry: Server,
@@ -195,7 +198,9 @@ impl Player<'_> {
         if recorded.dropped {
             let line = self.lines.remove(&key(on)).expect("an open connection");
             line.client.reset();
-            self.stage.registry.wait_for_leaving(upstream);
+            if body.len() - count > IN_FLIGHT {
+                self.stage.registry.wait_for_leaving(upstream);
+            }
         } else if asked.one("connection") == Some("close") {
             assert_eq!(
                 self.line(on).client.closing(),

@@ -53,7 +53,7 @@ struct State {
     connections: Vec<Connection>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Connection {
     sent: usize,
     left: Option<Closing>,
@@ -168,7 +168,7 @@ impl Server {
 
     /// Waits until the peer has left this connection.
     pub fn wait_for_leaving(&self, connection: usize) -> Closing {
-        self.wait("the peer's leaving", |state| {
+        self.wait(&format!("the end of connection {connection}"), |state| {
             state.connections.get(connection)?.left
         })
     }
@@ -214,12 +214,20 @@ impl Server {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let seen: Vec<String> = state.requests.iter().map(Request::line).collect();
-            assert!(
-                !left.is_zero(),
-                "waited in vain for {what}; {} saw {seen:?}",
-                self.addr
-            );
+            if left.is_zero() {
+                let connections = state.connections.clone();
+                let seen: Vec<_> = state
+                    .requests
+                    .iter()
+                    .map(|one| (one.connection, one.line()))
+                    .collect();
+                // The connections' threads go on recording.
+                drop(state);
+                panic!(
+                    "waited in vain for {what}; {} saw {seen:#?} on {connections:#?}",
+                    self.addr
+                );
+            }
             state = self
                 .record
                 .grown
