@@ -148,6 +148,11 @@ fn after_secrets(level: &str) -> Docxy {
             .field("Cookie", "s3cret-cookie"),
     );
     ask(&docxy, &Ask::get(&format!("{MANIFEST}?ns=s3cret-ns")));
+    ask(
+        &docxy,
+        &Ask::get("http://user:s3cret-userinfo@reg.test/v2/"),
+    );
+    ask(&docxy, &Ask::get("http://reg.test/v2/?s3cret-absolute"));
     refused(
         &docxy,
         b"GET /v2/?s3cret-malformed HTTP/1.1\r\nHost: x\r\nAuthorization : s3cret-field\r\n\r\n",
@@ -159,7 +164,7 @@ fn after_secrets(level: &str) -> Docxy {
 fn no_level_shows_a_secret() {
     for level in ["info", "debug"] {
         let docxy = after_secrets(level);
-        docxy.wait_for_lines(" target=", 5);
+        docxy.wait_for_lines(" target=", 8);
         assert!(
             docxy.log().iter().all(|line| !line.contains("s3cret")),
             "{:#?}",

@@ -141,6 +141,21 @@ fn an_endless_head_is_cut_off() {
     registry.wait_for_leaving(0);
 }
 
+#[test]
+fn an_upstream_that_hangs_up_at_once_is_an_error_of_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = format!("reg.test=http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let docxy = start(&["--upstream", &upstream]);
+    let response = get(&docxy, MANIFEST);
+    assert!(
+        [502, 503].contains(&response.status()),
+        "{}",
+        response.status()
+    );
+    assert!(response.head.has("date"));
+}
+
 /// The fixed time-outs that no flag shortens, side by side because they are long.
 #[test]
 fn silence_before_a_head_is_504_upstream_and_a_close_downstream() {
@@ -155,6 +170,15 @@ fn silence_before_a_head_is_504_upstream_and_a_close_downstream() {
         assert_ne!(closing, Closing::Silence);
         begun.elapsed()
     });
+    let no_handshake = std::thread::spawn(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let upstream = format!("reg.test=https://{}", listener.local_addr().unwrap());
+        let docxy = start(&["--upstream", &upstream]);
+        let begun = Instant::now();
+        let status = get(&docxy, MANIFEST).status();
+        assert!([503, 504].contains(&status), "{status}");
+        begun.elapsed()
+    });
     let mut client = Client::connect(addr);
     let begun = Instant::now();
     client.send(Ask::get(MANIFEST).bytes());
@@ -167,9 +191,30 @@ fn silence_before_a_head_is_504_upstream_and_a_close_downstream() {
         "a response head has 30 s, not {elapsed}"
     );
     registry.wait_for_leaving(0);
+    let elapsed = no_handshake.join().unwrap().as_secs();
+    assert!(
+        (9..=16).contains(&elapsed),
+        "a TLS handshake has 10 s, not {elapsed}"
+    );
     let elapsed = half_a_head.join().unwrap().as_secs();
     assert!(
         (9..=13).contains(&elapsed),
         "a request head has 10 s, not {elapsed}"
     );
+}
+
+#[test]
+fn endless_interim_answers_are_cut_off() {
+    let interim = std::sync::Arc::new(b"HTTP/1.1 100 Continue\r\n\r\n".repeat(100));
+    let answer = Answer::default().then(Act::Repeat(interim, 1_000_000));
+    let registry = Server::start(move |_| answer.clone());
+    let docxy = before(&registry);
+    assert_eq!(get(&docxy, MANIFEST).status(), 502);
+    registry.wait_for_leaving(0);
+}
+
+#[test]
+fn a_reason_may_be_empty() {
+    let (_docxy, _registry, status) = answered(b"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(status, 200);
 }

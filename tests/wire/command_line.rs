@@ -22,7 +22,7 @@ fn ended(args: &[&str]) -> (Option<i32>, Vec<String>) {
 
 #[test]
 fn bad_usage_is_2() {
-    let table: [&[&str]; 19] = [
+    let table: [&[&str]; 21] = [
         &["--nonsense"],
         &["--listen", "127.0.0.1"],
         &["--listen", "ftp://127.0.0.1:0"],
@@ -32,6 +32,20 @@ fn bad_usage_is_2() {
         &["--upstream", "reg.test=ftp://x"],
         &["--upstream", "reg.test=http://u:p@x"],
         &["--upstream", ""],
+        &[
+            "--upstream",
+            "a.test=http://x",
+            "--upstream",
+            "a.test=http://y",
+        ],
+        &[
+            "--upstream",
+            "a.test=http://x",
+            "--upstream",
+            "b.test=http://y",
+            "--upstream-alias",
+            "b.test=a.test",
+        ],
         &["--upstream-alias", "nobody.test=x.test"],
         &["--realm-host", "nobody.test=x.test"],
         &["--public-url", "https://pull.example/path"],
@@ -292,5 +306,31 @@ fn one_port_for_both_families() {
             "x",
             "{address}"
         );
+    }
+}
+
+#[test]
+fn all_well_known_registries_share_one_host() {
+    let docxy = Docxy::start(&["--listen", "127.0.0.1:0", "--upstream", "all"]);
+    let challenge = get(&docxy, "/v2/");
+    assert_eq!(challenge.status(), 401);
+    assert!(
+        challenge
+            .head
+            .one("www-authenticate")
+            .unwrap()
+            .contains("/auth/token\"")
+    );
+}
+
+#[test]
+fn a_bad_variable_is_bad_usage() {
+    for (name, value) in [
+        ("DOCXY_LISTEN", "127.0.0.1:0,nonsense"),
+        ("DOCXY_LOG", "loud"),
+        ("DOCXY_ALLOW_CLIENT", "x"),
+    ] {
+        let (status, lines) = Docxy::spawn(command(&[]).env(name, value)).wait();
+        assert_eq!(status.code(), Some(2), "{name}: {lines:?}");
     }
 }

@@ -72,6 +72,7 @@ fn an_answer_arrives_with_its_own_fields_and_nothing_of_the_hop() {
         ("Warning", "199 - \"a\""),
         ("Warning", "199 - \"b\""),
         ("X-Empty", ""),
+        ("X-Text", "caf\u{e9}"),
         ("Cache-Control", "max-age=31536000"),
         ("Date", "Tue, 25 Jan 2022 12:06:55 GMT"),
         ("Content-Encoding", "gzip"),

@@ -153,3 +153,46 @@ fn only_listed_clients_are_served() {
     ]);
     assert_eq!(get(&docxy, "/v2/a/b/manifests/t").status(), 200);
 }
+
+#[test]
+fn no_way_to_write_a_scope_passes_the_list() {
+    let stand = stand();
+    let good = "repository:opensafely-core/x:pull";
+    let tricks = [
+        format!("/token?scope={good}+repository:evil/x:pull"),
+        format!("/token?scope={good}%20repository:evil/x:pull"),
+        format!("/token?scope={good}&Scope=repository:evil/x:pull"),
+        format!("/token?scope={good}&sc%6fpe=repository:evil/x:pull"),
+        "/token?scope=repository(plugin):evil/x:pull".to_owned(),
+        "/token?scope=repository:opensafely-core/../evil/x:pull".to_owned(),
+        "/token?scope=repository:opensafely-core%2F..%2Fevil:pull".to_owned(),
+        "/token?scope=Repository:evil/x:pull".to_owned(),
+        "/token?scope=registry:catalog:*".to_owned(),
+        format!("/token?scope={good};scope=repository:evil/x:pull"),
+    ];
+    for trick in &tricks {
+        let status = get(&stand.docxy, trick).status();
+        assert!(status == 403 || status == 400, "{trick} is {status}");
+        let (path, form) = trick.split_once('?').unwrap();
+        let status = ask(&stand.docxy, &Ask::form(path, form)).status();
+        assert!(
+            status == 403 || status == 400,
+            "{trick} in a form is {status}"
+        );
+    }
+    ask(
+        &stand.docxy,
+        &Ask::form(
+            "/token?scope=repository:evil/x:pull",
+            &format!("scope={good}"),
+        ),
+    );
+    for request in stand.auth.requests() {
+        let whole = [request.head.raw.clone(), request.body.clone()].concat();
+        assert!(
+            !String::from_utf8_lossy(&whole).contains("evil"),
+            "{:?}",
+            request.head
+        );
+    }
+}

@@ -3,6 +3,7 @@
 
 use crate::stand::{MANIFEST, ask, before, before_with, get, own_error, query, values};
 use crate::tokens::{Stand, TOKEN, announcing, stand, token_server};
+use crate::wire::answer::Act;
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Server};
 
@@ -166,4 +167,20 @@ fn a_realm_is_learned_from_any_401_of_the_upstream() {
         [format!("GET {MANIFEST}")],
         "no discovery was needed"
     );
+}
+
+#[test]
+fn a_challenge_whose_body_never_comes_is_enough() {
+    let auth = token_server();
+    let challenge = format!(
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"{}/token\"\r\nTransfer-Encoding: chunked\r\n\r\n",
+        auth.url()
+    );
+    let registry = Server::start(move |_| Answer::raw(&challenge).then(Act::Stall));
+    let docxy = before(&registry);
+    assert_eq!(
+        get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull").text(),
+        TOKEN
+    );
+    registry.wait_for_leaving(0);
 }

@@ -2,7 +2,7 @@
 //! with methods that docxy does not have (design §3, §7).
 
 use crate::stand::{MANIFEST, before, blob, own_error};
-use crate::wire::{Answer, Ask, Client, Closing, Server};
+use crate::wire::{Answer, Ask, Client, Closing, Server, noise};
 
 /// A registry that answers with what it was asked for.
 fn echo() -> Server {
@@ -243,4 +243,34 @@ fn what_an_own_answer_says_about_the_connection_is_true() {
         .complete();
     assert_eq!(last.head.one("connection"), Some("close"));
     assert_eq!(client.closing(), Closing::Fin);
+}
+
+#[test]
+fn a_client_that_only_stops_sending_still_gets_its_answer() {
+    let body = noise(3_000_000);
+    let sent = body.clone();
+    let registry = Server::start(move |_| Answer::ok(&sent));
+    let docxy = before(&registry);
+    let mut client = Client::connect(docxy.addr());
+    client.send(manifest(1).bytes());
+    client.finish_writing();
+    assert!(client.receive("GET").complete().body == body);
+    assert_eq!(client.closing(), Closing::Fin);
+}
+
+#[test]
+fn nothing_after_connection_close_is_served() {
+    let registry = echo();
+    let docxy = before(&registry);
+    let mut client = Client::connect(docxy.addr());
+    client.send(
+        [
+            manifest(1).field("Connection", "close").bytes(),
+            manifest(2).bytes(),
+        ]
+        .concat(),
+    );
+    assert!(client.receive("GET").complete().text().ends_with("t1"));
+    client.closing();
+    assert_eq!(registry.lines().len(), 1);
 }

@@ -136,6 +136,7 @@ fn ns_is_answered_but_not_forwarded() {
         ("?ns=reg.test&n=5", "?n=5", true),
         ("?n=5&ns=reg.test&last=x%2Fy", "?n=5&last=x%2Fy", true),
         ("?n=5&last=x", "?n=5&last=x", false),
+        ("?ns=reg%2Etest", "", true),
         ("?nst=1", "?nst=1", false),
         ("", "", false),
     ];
@@ -270,6 +271,7 @@ fn what_the_grammar_refuses_reaches_no_upstream() {
     let docxy = before(&registry);
     let attacks = [
         "v2/a/b/manifests/t",
+        "/v2/a/b/manifests/t\u{e9}",
         "/v2/../secret",
         "/v2/a/../b/manifests/t",
         "/v2/a/./b/manifests/t",
@@ -358,4 +360,15 @@ fn health_and_ready_answer_without_the_upstream() {
         assert_eq!(ask(&docxy, &Ask::head(path)).status(), 200, "{path}");
     }
     assert_eq!(registry.connections(), 0);
+}
+
+#[test]
+fn an_absolute_target_chooses_as_a_host_does() {
+    let two = two();
+    let request = Ask::get("http://b.test/v2/x/y/manifests/t").host("a.test");
+    assert_eq!(ask(&two.docxy, &request).text(), "b");
+    assert_eq!(
+        two.b.only_request().head.one("host"),
+        Some(two.b.authority().as_str())
+    );
 }

@@ -297,3 +297,30 @@ fn on_a_host_of_its_own_an_upstream_gets_its_login() {
     );
     assert!(asked_for_token(&stand.b.auth).head.has("authorization"));
 }
+
+#[test]
+fn a_login_without_scope_is_the_default_upstreams() {
+    let stand = stand();
+    let login = "/auth/token?account=alice&client_id=docker&offline_token=true&service=docxy";
+    let response = ask(
+        &stand.docxy,
+        &Ask::get(login).field("Authorization", "Basic YWxpY2U6czNjcmV0"),
+    );
+    assert_eq!(response.text(), r#"{"token":"of-a"}"#);
+    let seen = stand.a.auth.only_request();
+    assert_eq!(values(&query(&seen), "service"), ["service-a"]);
+    assert_eq!(values(&query(&seen), "account"), ["alice"]);
+    assert_eq!(
+        seen.head.one("authorization"),
+        Some("Basic YWxpY2U6czNjcmV0")
+    );
+    let again = ask(
+        &stand.docxy,
+        &Ask::get("/v2/").field("Authorization", "Bearer of-a"),
+    );
+    assert_eq!(again.status(), 200, "docker login proves its token at /v2/");
+    assert_eq!(
+        stand.b.auth.connections() + stand.b.registry.lines().len(),
+        0
+    );
+}

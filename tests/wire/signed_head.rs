@@ -2,6 +2,7 @@
 //! (design §5).
 
 use crate::stand::{MANIFEST, before, blob, get, head};
+use crate::wire::answer::Act;
 use crate::wire::{Answer, Framing, Request, Server};
 
 /// A CDN that refuses HEAD with `status` and answers GET with `answer`.
@@ -105,4 +106,20 @@ fn a_get_refused_too_stays_refused() {
     assert_eq!(head(&docxy, &blob()).status(), 403);
     assert!(cdn.lines().len() <= 3, "{:?}", cdn.lines());
     assert_eq!(get(&docxy, "/health").status(), 200);
+}
+
+#[test]
+fn a_target_that_ignores_the_range_does_not_send_the_blob() {
+    let whole = Answer::head("200 OK", &[("Content-Length", "10000000000")]).then(Act::Stall);
+    let cdn = cdn("403 Forbidden", whole);
+    let registry = redirecting_to(&cdn);
+    let docxy = before(&registry);
+    let response = head(&docxy, &blob());
+    assert_eq!(response.status(), 200);
+    assert!(
+        [None, Some("10000000000")].contains(&response.head.one("content-length")),
+        "{:?}",
+        response.head
+    );
+    cdn.wait_for_leaving(cdn.requests().pop().unwrap().connection);
 }

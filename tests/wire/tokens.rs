@@ -255,3 +255,31 @@ fn credentials_and_what_the_realm_says_to_them_pass() {
         docxy.log()
     );
 }
+
+#[test]
+fn a_redirecting_realm_takes_no_login_elsewhere() {
+    let thief = Server::start(|_| Answer::ok(r#"{"token":"x"}"#));
+    let location = format!("{}/token", thief.url());
+    let auth = Server::start(move |_| Answer::redirect("307 Temporary Redirect", &location));
+    let registry = announcing(format!("{}/token", auth.url()));
+    let docxy = before(&registry);
+    let login = Ask::get("/auth/reg.test/token?account=alice&scope=repository:a/b:pull")
+        .field("Authorization", "Basic YWxpY2U6czNjcmV0");
+    ask(&docxy, &login);
+    ask(
+        &docxy,
+        &Ask::form(
+            "/auth/reg.test/token",
+            "username=alice&password=s3cret&scope=repository:a/b:pull",
+        ),
+    );
+    for request in thief.requests() {
+        assert!(!request.head.has("authorization"), "{:?}", request.head);
+        assert!(
+            request.body.is_empty(),
+            "{:?}",
+            String::from_utf8_lossy(&request.body)
+        );
+    }
+    assert_eq!(auth.lines().len(), 2);
+}
