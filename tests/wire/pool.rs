@@ -113,14 +113,16 @@ fn what_must_not_be_reused_is_not() {
         ),
     ];
     for (case, answer) in table {
+        let size = answer.bytes().len();
         let registry = Server::start(move |_| answer.clone());
         let docxy = on_one_core(&registry, &[]);
-        for _ in 0..2 {
+        for connection in 0..2 {
             assert_eq!(
                 settled(&docxy, &Ask::get(MANIFEST)).text(),
                 "hello",
                 "{case}"
             );
+            registry.wait_for_sent(connection, size);
         }
         assert_eq!(connections(&registry), [0, 1], "{case}");
         registry.wait_for_leaving(0);
