@@ -130,6 +130,26 @@ fn what_must_not_be_reused_is_not() {
 }
 
 #[test]
+fn what_comes_on_an_idle_connection_is_never_the_next_answer() {
+    let forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+    let gate = Gate::new();
+    let first = Answer::ok("hello")
+        .then(Act::Wait(gate.clone()))
+        .send(forged);
+    let registry = Server::start(move |request| match request.connection {
+        0 => first.clone(),
+        _ => Answer::ok("hello"),
+    });
+    let docxy = on_one_core(&registry, &[]);
+    assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
+    gate.open();
+    registry.wait_for_sent(0, Answer::ok("hello").bytes().len() + forged.len());
+    assert_eq!(get(&docxy, MANIFEST).text(), "hello");
+    assert_eq!(connections(&registry), [0, 1]);
+    registry.wait_for_leaving(0);
+}
+
+#[test]
 fn surplus_behind_a_bodiless_answer_is_never_the_next_answer() {
     let forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
     let registry = Server::start(move |request| match request.head.method() {
