@@ -40,14 +40,16 @@ impl Proxy {
                 .find(upstream, service)
                 .or_else(|| self.shared.realms.find(upstream, None));
         }
-        found.transpose().map_err(|why| {
-            let name = &self.shared.table.get(upstream).name;
-            Answer::error(
-                502,
-                "UNAVAILABLE",
-                format_args!("{name}: {why}; if it is meant, set --realm-host {name}=HOST"),
-            )
-        })
+        found
+            .transpose()
+            .map_err(|why| self.refused_realm(upstream, &why))
+    }
+
+    /// A realm that docxy does not ask, and how to let it.
+    pub(crate) fn refused_realm(&self, upstream: UpstreamId, why: &str) -> Answer {
+        let name = &self.shared.table.get(upstream).name;
+        let why = format_args!("{name}: {why}; if that is meant, set --realm-host {name}=HOST");
+        Answer::error(502, "UNAVAILABLE", why)
     }
 
     /// Asks without credentials, to be challenged.

@@ -22,7 +22,10 @@ impl Proxy {
             Route::Ready if stopping => Ok(Response::Own(Answer::text(503, "stopping\n"))),
             Route::Ready => Ok(Response::Own(Answer::text(200, "ready\n"))),
             Route::SharedPing => self.shared_ping(request, trace).await,
-            Route::Ping { upstream, place } => self.ping(request, upstream, &place, trace).await,
+            Route::Ping { upstream, place } => {
+                let response = self.ping(request, upstream, &place, trace).await;
+                response.map_err(|answer| in_namespace(answer, &place))
+            }
             Route::Content(content) => {
                 let kind = content.kind;
                 let errand = self.errand(
@@ -31,7 +34,8 @@ impl Proxy {
                     &content.place,
                     Some(kind),
                 );
-                self.forward(request, errand, trace).await
+                let response = self.forward(request, errand, trace).await;
+                response.map_err(|answer| in_namespace(answer, &content.place))
             }
             Route::Token(route) => self.token(request, &route, form, trace).await,
         };
@@ -109,5 +113,13 @@ impl Proxy {
             place,
             kind,
         }
+    }
+}
+
+/// docxy's own answers say in whose name they are given, as an upstream's do (OCI distribution specification, `ns`).
+fn in_namespace(answer: Answer, place: &Place) -> Answer {
+    match place.namespace() {
+        Some(namespace) => answer.with("OCI-Namespace", namespace),
+        None => answer,
     }
 }

@@ -1,18 +1,20 @@
 //! A request to an upstream and back: redirects followed, challenges turned to docxy, a missing size asked for.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use crate::answer::Answer;
+use crate::dial::DialError;
 use crate::http::framing::{self, BodyFraming};
 use crate::http::head::ResponseHead;
-use crate::http::uri::Target;
+use crate::http::uri::{Origin, Target};
 use crate::http::write::HeadWriter;
 use crate::proxy::{Proxy, Request, Response, Trace};
-use crate::registry::redirect::{Trail, is_redirect, total_of_content_range};
+use crate::registry::redirect::{RedirectError, Trail, is_redirect, total_of_content_range};
 use crate::registry::rewrite::{self, Credentials, Part, Source, View};
 use crate::registry::route::{Kind, Place};
 use crate::registry::table::UpstreamId;
-use crate::upstream::{Message, Reply};
+use crate::upstream::{Fault, Message, Reply, UpstreamError};
 
 /// What is to be asked of an upstream for a client.
 #[derive(Debug)]
@@ -25,6 +27,43 @@ pub struct Errand<'a> {
     pub place: &'a Place,
     /// Which part of a repository it is, if any.
     pub kind: Option<Kind>,
+}
+
+/// Why a request did not come to an answer.
+#[derive(Debug)]
+pub(crate) enum Mishap {
+    /// Somebody on the way could not be asked.
+    Upstream(UpstreamError),
+    /// It was sent where it may not go.
+    Redirect(Origin, RedirectError),
+    /// It has a form, which goes to one place only.
+    Form(Origin),
+}
+
+impl Mishap {
+    /// Whether its first target lies where whoever named it may not point.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        matches!(self, Mishap::Upstream(error) if matches!(error.fault, Fault::Unreachable(DialError::Forbidden(_))))
+    }
+}
+
+impl From<UpstreamError> for Mishap {
+    fn from(error: UpstreamError) -> Mishap {
+        Mishap::Upstream(error)
+    }
+}
+
+impl From<Mishap> for Answer {
+    fn from(mishap: Mishap) -> Answer {
+        let bad_gateway = |why: fmt::Arguments<'_>| Answer::error(502, "UNAVAILABLE", why);
+        match mishap {
+            Mishap::Upstream(error) => error.into(),
+            Mishap::Redirect(asked, error) => bad_gateway(format_args!("{asked}: {error}")),
+            Mishap::Form(asked) => bad_gateway(format_args!(
+                "{asked}: it redirects a form, which is sent to it alone"
+            )),
+        }
+    }
 }
 
 /// A request on its way over redirects.
@@ -113,23 +152,19 @@ impl Proxy {
         &self,
         journey: &mut Journey<'_>,
         trace: &mut Trace,
-    ) -> Result<Reply, Answer> {
+    ) -> Result<Reply, Mishap> {
         loop {
             let reply = self.send(journey, Part::AsAsked, trace).await?;
-            // A form is sent to one place only; where it should go instead is the client's to decide.
-            if !is_redirect(reply.head.status) || journey.body.is_some() {
-                return Ok(reply);
-            }
-            let Some(location) = reply.head.fields.first("location") else {
+            let location = reply.head.fields.first("location");
+            let (true, Some(location)) = (is_redirect(reply.head.status), location) else {
                 return Ok(reply);
             };
             let asked = journey.trail.target().origin.clone();
-            journey
-                .trail
-                .follow(location, reply.answered_from())
-                .map_err(|error| {
-                    Answer::error(502, "UNAVAILABLE", format_args!("{asked}: {error}"))
-                })?;
+            if journey.body.is_some() {
+                return Err(Mishap::Form(asked));
+            }
+            let followed = journey.trail.follow(location, reply.answered_from());
+            followed.map_err(|error| Mishap::Redirect(asked.clone(), error))?;
             trace.hops = journey.trail.hops();
             self.shared.log.debug(format_args!(
                 "redirected from {asked} to {}",
@@ -144,7 +179,7 @@ impl Proxy {
         journey: &Journey<'_>,
         part: Part,
         trace: &mut Trace,
-    ) -> Result<Reply, Answer> {
+    ) -> Result<Reply, UpstreamError> {
         let head = journey.head(&self.shared.via, part);
         let method = if part == Part::FirstByte {
             b"GET"

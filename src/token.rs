@@ -159,7 +159,14 @@ impl Proxy {
             credentials,
             trail,
         };
-        let reply = self.travel(&mut journey, trace).await?;
+        let reply = match self.travel(&mut journey, trace).await {
+            Err(mishap) if mishap.is_out_of_reach() && journey.trail.hops() == 0 => {
+                let at = &journey.trail.target().origin;
+                let why = format!("its realm is at {at}, in a network where it may not point");
+                return Err(self.refused_realm(wanted.upstream, &why));
+            }
+            reply => reply?,
+        };
         self.pass(&journey, reply, wanted.upstream, &Place::default())
     }
 }
