@@ -1,0 +1,36 @@
+//! docxy over sockets: a real process between a raw client and scripted servers, with the bytes of both sides asserted.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+#[allow(dead_code, reason = "each test binary uses its part")]
+#[path = "../support/docxy.rs"]
+mod docxy;
+#[allow(dead_code, reason = "each test binary uses its part")]
+#[path = "../support/wire/mod.rs"]
+mod wire;
+
+mod access_log;
+mod broken_upstream;
+mod challenges;
+mod command_line;
+mod crowd;
+mod fields;
+mod flow;
+mod framing;
+mod hello_world;
+mod hop_by_hop;
+mod opensafely;
+mod pool;
+mod realms;
+mod redirect_targets;
+mod redirects;
+mod request_stream;
+mod request_syntax;
+mod routing;
+mod shared_host;
+mod signed_head;
+mod stand;
+mod stop;
+mod support_itself;
+mod tls_listener;
+mod tls_upstream;
+mod tokens;

@@ -1,0 +1,186 @@
+//! The realm: learned from the upstream's own 401, discovered where it is not known, and bound to where it may lie
+//! (design §4).
+
+use crate::stand::{MANIFEST, ask, before, before_with, get, own_error, query, values};
+use crate::tokens::{Stand, TOKEN, announcing, stand, token_server};
+use crate::wire::answer::Act;
+use crate::wire::tls::Identity;
+use crate::wire::{Answer, Ask, Server};
+
+#[test]
+fn a_token_request_works_as_the_first_request() {
+    let Stand {
+        auth,
+        registry,
+        docxy,
+    } = stand("reg.test");
+    for round in 1..=2 {
+        let response = get(
+            &docxy,
+            "/auth/reg.test/token?service=reg-service&scope=repository%3Aa%2Fb%3Apull",
+        );
+        assert_eq!((response.status(), response.text().as_str()), (200, TOKEN));
+        assert_eq!(response.head.one("content-type"), Some("application/json"));
+        assert_eq!(registry.lines(), ["GET /v2/"], "discovered once");
+        assert_eq!(auth.lines().len(), round);
+    }
+    let seen = &auth.requests()[0];
+    assert_eq!(values(&query(seen), "scope"), ["repository:a/b:pull"]);
+    assert_eq!(seen.head.one("host"), Some(auth.authority().as_str()));
+}
+
+#[test]
+fn the_learned_service_is_put_in_where_the_client_names_none() {
+    let Stand {
+        auth,
+        registry: _registry,
+        docxy,
+    } = stand("reg.test");
+    assert_eq!(
+        get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull").text(),
+        TOKEN
+    );
+    assert_eq!(
+        values(&query(&auth.only_request()), "service"),
+        ["reg-service"]
+    );
+}
+
+#[test]
+fn without_a_challenge_on_v2_one_head_on_a_manifest_finds_the_realm() {
+    let auth = token_server();
+    let challenge = format!("Bearer realm=\"{}/token\",service=\"s\"", auth.url());
+    let registry = Server::start(move |request| match request.head.target() {
+        "/v2/" => Answer::ok("{}"),
+        _ => Answer::challenge(&[&challenge]),
+    });
+    let docxy = before(&registry);
+    assert_eq!(
+        get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull").text(),
+        TOKEN
+    );
+    let lines = registry.lines();
+    assert_eq!(
+        (lines[0].as_str(), lines.len()),
+        ("GET /v2/", 2),
+        "{lines:?}"
+    );
+    assert!(lines[1].starts_with("HEAD /v2/a/b/manifests/"), "{lines:?}");
+}
+
+#[test]
+fn a_realm_may_lie_under_v2_of_the_registry() {
+    let registry = Server::start(|request| match request.head.target() {
+        "/v2/" => {
+            let host = request.head.one("host").unwrap();
+            Answer::challenge(&[&format!(
+                "Bearer realm=\"http://{host}/v2/auth\",service=\"quay\""
+            )])
+        }
+        target if target.starts_with("/v2/auth?") => Answer::ok(TOKEN),
+        _ => Answer::unscripted(),
+    });
+    let docxy = before(&registry);
+    assert_eq!(
+        get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull").text(),
+        TOKEN
+    );
+    assert_eq!(registry.lines().len(), 2);
+}
+
+#[test]
+fn a_realm_elsewhere_than_on_the_realm_host_is_502() {
+    let auth = token_server();
+    let other_port = format!("127.0.0.1:{}", auth.addr().port() ^ 1);
+    for (host, status) in [
+        (auth.authority(), 200),
+        ("auth.example".to_owned(), 502),
+        (other_port, 502),
+    ] {
+        let registry = announcing(format!("{}/token", auth.url()));
+        let docxy = before_with(&registry, &["--realm-host", &format!("reg.test={host}")]);
+        let response = get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull");
+        assert_eq!(response.status(), status, "{}", response.text());
+        assert_eq!(
+            response.text().contains("--realm-host"),
+            status == 502,
+            "{}",
+            response.text()
+        );
+    }
+    assert_eq!(auth.lines().len(), 1);
+}
+
+#[test]
+fn a_realm_at_a_metadata_address_is_502_and_never_dialled() {
+    for host in ["169.254.169.254", "[fe80::1]"] {
+        let registry = announcing(format!("http://{host}/token"));
+        let docxy = before(&registry);
+        let response = get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull");
+        own_error(&response, 502);
+        assert!(
+            response.text().contains("--realm-host"),
+            "{}",
+            response.text()
+        );
+    }
+}
+
+#[test]
+fn a_plain_realm_of_an_https_upstream_is_502() {
+    let identity = Identity::new();
+    let directory = tempfile::tempdir().unwrap();
+    let (roots, _) = identity.write(directory.path());
+    let auth = token_server();
+    let challenge = format!("Bearer realm=\"{}/token\",service=\"s\"", auth.url());
+    let registry = Server::start_tls(identity.server(), move |_| Answer::challenge(&[&challenge]));
+    let docxy = before_with(&registry, &["--upstream-ca", roots.to_str().unwrap()]);
+    let request = Ask::get("/auth/reg.test/token?scope=repository:a/b:pull")
+        .field("Authorization", "Basic eDp5");
+    let response = ask(&docxy, &request);
+    own_error(&response, 502);
+    assert!(
+        response.text().contains("--realm-host"),
+        "{}",
+        response.text()
+    );
+    assert_eq!(auth.connections(), 0);
+}
+
+#[test]
+fn a_realm_is_learned_from_any_401_of_the_upstream() {
+    let auth = token_server();
+    let challenge = format!("Bearer realm=\"{}/token\",service=\"s\"", auth.url());
+    let registry = Server::start(move |_| Answer::challenge(&[&challenge]));
+    let docxy = before(&registry);
+    assert_eq!(get(&docxy, MANIFEST).status(), 401);
+    assert_eq!(
+        get(
+            &docxy,
+            "/auth/reg.test/token?service=s&scope=repository:a/b:pull"
+        )
+        .text(),
+        TOKEN
+    );
+    assert_eq!(
+        registry.lines(),
+        [format!("GET {MANIFEST}")],
+        "no discovery was needed"
+    );
+}
+
+#[test]
+fn a_challenge_whose_body_never_comes_is_enough() {
+    let auth = token_server();
+    let challenge = format!(
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"{}/token\"\r\nTransfer-Encoding: chunked\r\n\r\n",
+        auth.url()
+    );
+    let registry = Server::start(move |_| Answer::raw(&challenge).then(Act::Stall));
+    let docxy = before(&registry);
+    assert_eq!(
+        get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull").text(),
+        TOKEN
+    );
+    registry.wait_for_leaving(0);
+}

@@ -1,0 +1,110 @@
+//! Redirects that go wrong at their other end, or are meant to hold docxy up (design §5, §6).
+
+use std::net::TcpListener;
+
+use crate::stand::{MANIFEST, ask, before, blob, get, own_error};
+use crate::wire::answer::Act;
+use crate::wire::{Answer, Ask, End, Server, noise};
+
+#[test]
+fn a_redirect_whose_body_never_ends_is_followed_at_once() {
+    let cdn = Server::start(|_| Answer::ok("blob"));
+    let location = format!("{}/x", cdn.url());
+    let heads = [
+        "Content-Length: 10000000000\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "",
+    ];
+    for head in heads {
+        let head = format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {location}\r\n{head}\r\n");
+        let registry = Server::start(move |_| Answer::raw(&head).then(Act::Stall));
+        assert_eq!(get(&before(&registry), &blob()).text(), "blob");
+    }
+}
+
+#[test]
+fn a_target_that_refuses_is_503() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let location = format!("http://{}/x?sig=s3cret", listener.local_addr().unwrap());
+    drop(listener);
+    let registry = Server::start(move |_| Answer::redirect("307 Temporary Redirect", &location));
+    let docxy = before(&registry);
+    let response = get(&docxy, &blob());
+    own_error(&response, 503);
+    assert!(!response.text().contains("s3cret"), "{}", response.text());
+}
+
+#[test]
+fn a_target_that_cuts_its_body_cuts_the_clients() {
+    let cdn = Server::start(|_| Answer::ok(noise(1_000_000)).cut(500_000, Act::Close));
+    let location = format!("{}/x", cdn.url());
+    let registry = Server::start(move |_| Answer::redirect("307 Temporary Redirect", &location));
+    let docxy = before(&registry);
+    let response = crate::wire::Client::connect(docxy.addr()).ask(&Ask::get(&blob()));
+    assert!(matches!(response.end, End::Cut(_)));
+}
+
+#[test]
+fn a_target_that_talks_nonsense_is_502() {
+    let cdn = Server::start(|_| Answer::raw("nonsense\r\n\r\n").then(Act::Stall));
+    let location = format!("{}/x", cdn.url());
+    let registry = Server::start(move |_| Answer::redirect("307 Temporary Redirect", &location));
+    own_error(&get(&before(&registry), &blob()), 502);
+}
+
+#[test]
+fn a_signed_url_may_be_long() {
+    let signature = "s".repeat(24 * 1024);
+    let cdn = Server::start(|request| Answer::ok(request.head.target().len().to_string()));
+    let location = format!("{}/x?{signature}|\"{{}}", cdn.url());
+    let length = (location.len() - cdn.url().len()).to_string();
+    let registry = Server::start(move |_| Answer::redirect("307 Temporary Redirect", &location));
+    assert_eq!(get(&before(&registry), &blob()).text(), length);
+}
+
+#[test]
+fn a_redirect_without_location_is_no_redirect() {
+    for status in [
+        "304 Not Modified",
+        "300 Multiple Choices",
+        "307 Temporary Redirect",
+    ] {
+        let registry = Server::start(move |_| Answer::head(status, &[("Content-Length", "0")]));
+        let response = get(&before(&registry), MANIFEST);
+        assert!(
+            [status[..3].parse().unwrap(), 502].contains(&response.status()),
+            "{status} is {}",
+            response.status()
+        );
+        assert_eq!(registry.lines().len(), 1);
+    }
+}
+
+#[test]
+fn ranges_are_answered_by_the_target() {
+    let cdn = Server::start(|request| match request.head.one("range") {
+        Some("bytes=0-3") => Answer::new(
+            "206 Partial Content",
+            &[("Content-Range", "bytes 0-3/9")],
+            "0123",
+        ),
+        _ => Answer::new(
+            "416 Range Not Satisfiable",
+            &[("Content-Range", "bytes */9")],
+            "",
+        ),
+    });
+    let location = format!("{}/x", cdn.url());
+    let registry = Server::start(move |_| Answer::redirect("307 Temporary Redirect", &location));
+    let docxy = before(&registry);
+    for (range, status, total) in [
+        ("bytes=0-3", 206, "bytes 0-3/9"),
+        ("bytes=9-", 416, "bytes */9"),
+    ] {
+        let response = ask(&docxy, &Ask::get(&blob()).field("Range", range));
+        assert_eq!(
+            (response.status(), response.head.one("content-range")),
+            (status, Some(total))
+        );
+    }
+}

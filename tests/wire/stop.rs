@@ -1,0 +1,162 @@
+//! SIGTERM and SIGINT: what runs is finished, nothing new begins, and the second one ends it at once (design §8).
+
+use std::net::TcpStream;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use crate::docxy::Docxy;
+use crate::stand::{before_with, blob, get};
+use crate::wire::answer::Act;
+use crate::wire::{Answer, Ask, Client, Closing, Gate, Server};
+
+struct Running {
+    docxy: Docxy,
+    client: Client,
+    gate: Gate,
+    registry: Server,
+}
+
+/// docxy in the middle of a body, whose rest comes when the gate is opened.
+fn running(args: &[&str]) -> Running {
+    let gate = Gate::new();
+    let answer = Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        .then(Act::Wait(gate.clone()))
+        .send("rest");
+    let registry = Server::start(move |_| answer.clone());
+    let docxy = before_with(&registry, args);
+    let mut client = Client::connect(docxy.addr());
+    client.send(Ask::get(&blob()).bytes());
+    client.receive_head();
+    assert_eq!(client.take(4).unwrap(), b"half");
+    Running {
+        docxy,
+        client,
+        gate,
+        registry,
+    }
+}
+
+/// Waits until the listener is gone: connections are refused.
+fn wait_until_refused(docxy: &Docxy) {
+    let deadline = Instant::now() + crate::wire::PATIENCE;
+    while TcpStream::connect(docxy.addr()).is_ok() {
+        assert!(Instant::now() < deadline, "docxy still accepts");
+        std::thread::yield_now();
+    }
+}
+
+fn assert_clean(status: ExitStatus) {
+    assert_eq!(status.code(), Some(0), "{status}");
+}
+
+#[test]
+fn a_running_body_is_finished_before_the_end() {
+    for signal in ["TERM", "INT"] {
+        let Running {
+            docxy,
+            mut client,
+            gate,
+            registry: _registry,
+        } = running(&[]);
+        docxy.signal(signal);
+        wait_until_refused(&docxy);
+        gate.open();
+        assert_eq!(client.take(4).unwrap(), b"rest");
+        assert_eq!(client.closing(), Closing::Fin);
+        assert_clean(docxy.wait().0);
+    }
+}
+
+#[test]
+fn without_anything_to_finish_it_ends_at_once() {
+    let registry = Server::start(|_| Answer::ok("x"));
+    let docxy = before_with(&registry, &[]);
+    let mut idle = Client::connect(docxy.addr());
+    assert_eq!(idle.ask(&Ask::get(&blob())).text(), "x");
+    docxy.signal("TERM");
+    assert_ne!(idle.closing(), Closing::Silence);
+    assert_clean(docxy.wait().0);
+}
+
+#[test]
+fn ready_is_503_and_health_200_while_draining() {
+    let Running {
+        docxy,
+        mut client,
+        gate,
+        registry: _registry,
+    } = running(&[]);
+    assert_eq!(get(&docxy, "/ready").status(), 200);
+    let ready = Ask::get("/ready").bytes();
+    let (first, rest) = ready.split_at(10);
+    let mut probe = Client::connect(docxy.addr());
+    // In one write with a whole request, so that its answer says that docxy has read the part as well.
+    probe.send([&ready, first].concat());
+    assert_eq!(probe.receive("GET").complete().status(), 200);
+    docxy.signal("TERM");
+    wait_until_refused(&docxy);
+    probe.send(rest);
+    let response = probe.receive("GET").complete();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.head.one("connection"), Some("close"));
+    gate.open();
+    assert_eq!(client.take(4).unwrap(), b"rest");
+    assert_clean(docxy.wait().0);
+}
+
+#[test]
+fn an_answer_given_while_draining_says_close() {
+    let gate = Gate::new();
+    let answer = Answer::default()
+        .then(Act::Wait(gate.clone()))
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let registry = Server::start(move |_| answer.clone());
+    let docxy = before_with(&registry, &[]);
+    let mut client = Client::connect(docxy.addr());
+    client.send(Ask::get(&blob()).bytes());
+    registry.wait_for_requests(1);
+    docxy.signal("TERM");
+    wait_until_refused(&docxy);
+    gate.open();
+    let response = client.receive("GET").complete();
+    assert_eq!(
+        (response.text().as_str(), response.head.one("connection")),
+        ("ok", Some("close"))
+    );
+    assert_eq!(client.closing(), Closing::Fin);
+    assert_clean(docxy.wait().0);
+}
+
+#[test]
+fn the_drain_has_an_end() {
+    let Running {
+        docxy,
+        mut client,
+        registry: _registry,
+        ..
+    } = running(&["--drain", "1s"]);
+    let begun = Instant::now();
+    docxy.signal("TERM");
+    docxy.wait();
+    let elapsed = begun.elapsed();
+    assert!(
+        elapsed >= Duration::from_millis(900) && elapsed < Duration::from_secs(10),
+        "{elapsed:?}"
+    );
+    assert!(client.take(4).is_err());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let Running {
+        docxy,
+        mut client,
+        registry: _registry,
+        ..
+    } = running(&[]);
+    docxy.signal("TERM");
+    wait_until_refused(&docxy);
+    docxy.signal("TERM");
+    docxy.wait();
+    assert!(client.take(4).is_err(), "the rest was never sent");
+}
