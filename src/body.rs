@@ -138,6 +138,17 @@ impl Body {
         }
     }
 
+    /// Drops what is at hand and says whether that was the rest; never waits.
+    pub fn drain_ready(&mut self, conn: &mut Conn) -> Result<bool, BodyError> {
+        loop {
+            let count = self.ready(conn)?;
+            if count == 0 {
+                return Ok(self.is_done());
+            }
+            self.consume(conn, count);
+        }
+    }
+
     /// Reads and drops what is left, if that takes no more than `limit` bytes of data; says whether the end was reached.
     pub async fn drain(
         &mut self,

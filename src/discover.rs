@@ -67,7 +67,7 @@ impl Proxy {
         };
         let reply = self.travel(&mut journey, trace).await?;
         self.learn(&journey, &reply);
-        reply.discard(&self.client).await;
+        reply.discard(&self.client);
         Ok(())
     }
 }

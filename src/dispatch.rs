@@ -84,7 +84,7 @@ impl Proxy {
                 status: 401, body, ..
             } => {
                 if let Some(reply) = body {
-                    reply.discard(&self.client).await;
+                    reply.discard(&self.client);
                 }
                 Ok(challenge())
             }

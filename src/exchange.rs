@@ -1,5 +1,6 @@
 //! One request and its answer: what it asks is checked, its body taken, the answer framed for the client and sent.
 
+use std::borrow::Cow;
 use std::io;
 
 use tokio::time::Instant;
@@ -9,7 +10,7 @@ use crate::conn::Conn;
 use crate::http::framing::{self, BodyFraming};
 use crate::http::head::{RequestHead, Version};
 use crate::http::request::{Form, effective};
-use crate::http::uri::{Authority, Host};
+use crate::http::uri::{Authority, Host, Target, split_query};
 use crate::http::write::HeadWriter;
 use crate::intake::{self, Refused, Taken, Wanted};
 use crate::proxy::{Done, Peer, Proxy, Request, Response, Trace};
@@ -17,6 +18,9 @@ use crate::registry::route::{Method, Route};
 use crate::relay::{ClientFraming, RelayError, Side, relay};
 use crate::stop::Stop;
 use crate::upstream::Reply;
+
+/// What the log says where the client has left before there was an answer; nginx says the same.
+const CLIENT_GONE: u16 = 499;
 
 /// What becomes of a connection after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +69,7 @@ impl<'a> Exchange<'a> {
         let (response, taken) = match self.respond(stop).await {
             Ok(both) => both,
             Err(Refused::Answer(answer)) => (Response::Own(answer), Taken::Unread),
-            Err(Refused::Gone) => return Next::Drop,
+            Err(Refused::Gone) => return self.finish(CLIENT_GONE, 0, false, false),
         };
         let persists = self.head.wants_keep_alive()
             && matches!(taken, Taken::Whole(_))
@@ -124,9 +128,14 @@ impl<'a> Exchange<'a> {
         };
         let response = match route {
             Ok(route) => {
-                self.proxy
-                    .respond(&request, route, form, stop.is_requested(), &mut self.trace)
-                    .await
+                let (proxy, trace) = (self.proxy, &mut self.trace);
+                let response = proxy.respond(&request, route, form, stop.is_requested(), trace);
+                // The client has nothing to send now, so that dropping what runs for it cuts no message of its own.
+                tokio::select! {
+                    biased;
+                    response = response => response,
+                    () = self.client.gone() => return Err(Refused::Gone),
+                }
             }
             Err(error) => Response::Own(error.into()),
         };
@@ -257,7 +266,7 @@ impl<'a> Exchange<'a> {
 
     fn finish(&self, status: u16, bytes: u64, sent: bool, persists: bool) -> Next {
         let method = str::from_utf8(self.head.method()).unwrap_or("-");
-        let path = path_of(self.head.target());
+        let path = &path_of(self.head.target());
         let done = Done {
             method,
             path,
@@ -274,7 +283,13 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// The target without its query, which may hold a signature or a secret.
-fn path_of(target: &str) -> &str {
-    target.split('?').next().unwrap_or_default()
+/// The path of a target: what stands before it may hold a login, what stands behind it a signature.
+fn path_of(target: &str) -> Cow<'_, str> {
+    if target.starts_with('/') {
+        return Cow::Borrowed(split_query(target).0);
+    }
+    match Target::parse(target.as_bytes()) {
+        Ok(absolute) => Cow::Owned(split_query(&absolute.path_and_query).0.to_owned()),
+        Err(_) => Cow::Borrowed("-"),
+    }
 }

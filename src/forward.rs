@@ -170,7 +170,7 @@ impl Proxy {
             self.shared
                 .log
                 .debug(format_args!("redirected from {asked} to {next}"));
-            reply.discard(&self.client).await;
+            reply.discard(&self.client);
         }
     }
 
@@ -211,13 +211,13 @@ impl Proxy {
             206 => range.and_then(total_of_content_range),
             416 if range == Some(b"bytes */0") => Some(0),
             _ => {
-                reply.discard(&self.client).await;
+                reply.discard(&self.client);
                 return self.pass(journey, refused);
             }
         };
-        refused.discard(&self.client).await;
+        refused.discard(&self.client);
         let head = self.begin(journey, 200, b"OK", &reply.head, size)?;
-        reply.discard(&self.client).await;
+        reply.discard(&self.client);
         Ok(Response::Passed {
             head,
             body: None,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// Idle connections to one key; more than a node pulls at once.
+/// Idle connections to one key in all pools together; more than a node pulls at once.
 const MAX_IDLE: usize = 64;
 
 /// Registries and CDNs close idle connections after 60 s and more; half of that avoids most races.
@@ -47,6 +47,7 @@ impl<C> Pooled<C> {
 #[derive(Debug)]
 pub struct Pool<K, C> {
     idle: HashMap<K, Vec<Idle<C>>>,
+    max_idle: usize,
 }
 
 #[derive(Debug)]
@@ -55,15 +56,16 @@ struct Idle<C> {
     since: Instant,
 }
 
-impl<K: Eq + Hash, C> Default for Pool<K, C> {
-    fn default() -> Self {
+impl<K: Eq + Hash, C> Pool<K, C> {
+    /// One of so many pools that share the bound on idle connections.
+    pub fn shared_by(pools: usize) -> Pool<K, C> {
+        let max_idle = (MAX_IDLE / pools.max(1)).max(1);
         Pool {
             idle: HashMap::new(),
+            max_idle,
         }
     }
-}
 
-impl<K: Eq + Hash, C> Pool<K, C> {
     /// Takes the connection that was put back last, if it is not too old.
     pub fn take(&mut self, key: &K, now: Instant) -> Option<Pooled<C>> {
         let idle = self.idle.get_mut(key)?;
@@ -82,7 +84,7 @@ impl<K: Eq + Hash, C> Pool<K, C> {
             return;
         }
         let idle = self.idle.entry(key).or_default();
-        if idle.len() >= MAX_IDLE {
+        if idle.len() >= self.max_idle {
             idle.remove(0);
         }
         idle.push(Idle { pooled, since: now });
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     fn filled(now: Instant, conns: &[u32]) -> Pool<&'static str, u32> {
-        let mut pool = Pool::default();
+        let mut pool = Pool::shared_by(1);
         for &conn in conns {
             pool.put("a", Pooled::new(conn, now), now);
         }
@@ -174,9 +176,21 @@ mod tests {
     }
 
     #[test]
+    fn several_pools_share_the_bound() {
+        let now = Instant::now();
+        for (pools, kept) in [(2, 32), (64, 1), (1000, 1), (0, 64)] {
+            let mut pool = Pool::shared_by(pools);
+            for conn in 0..100 {
+                pool.put("a", Pooled::new(conn, now), now);
+            }
+            assert_eq!(pool.len(), kept, "{pools}");
+        }
+    }
+
+    #[test]
     fn life_and_uses_are_bounded() {
         let now = Instant::now();
-        let mut pool = Pool::default();
+        let mut pool = Pool::shared_by(1);
         pool.put("a", Pooled::new(1, now), now + LIFE);
         assert!(pool.is_empty(), "too old");
         let mut pooled = Pooled::new(1, now);

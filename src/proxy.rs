@@ -27,7 +27,7 @@ pub struct Proxy {
     /// What all workers share.
     pub shared: Arc<Shared>,
     /// The connections to upstreams.
-    pub client: Client,
+    pub client: Arc<Client>,
 }
 
 /// What all workers share: what the operator has set, and what upstreams have taught.
@@ -228,12 +228,9 @@ impl Proxy {
             .public_url
             .as_ref()
             .is_some_and(|url| *url.host() == authority.host);
-        let is_loopback = match &authority.host {
-            Host::Name(name) => &**name == "localhost",
-            Host::Address(address) => address.is_loopback(),
-        };
+        let is_localhost = matches!(&authority.host, Host::Name(name) if &**name == "localhost");
         is_public
-            || is_loopback
+            || is_localhost
             || self
                 .shared
                 .table

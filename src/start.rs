@@ -122,7 +122,7 @@ pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
     let (stopper, stop) = stop::channel();
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let start = |_| {
-        let client = Client::new(Arc::clone(&tls), timeouts);
+        let client = Arc::new(Client::new(Arc::clone(&tls), timeouts, cores));
         Worker::start(
             Proxy {
                 shared: Arc::clone(&shared),

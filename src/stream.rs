@@ -44,6 +44,22 @@ impl Stream {
             }
         }
     }
+
+    /// Waits until the peer has ended its side or the connection has broken; bytes that have come are left alone.
+    pub fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let has_come = match self {
+            Stream::Tcp(tcp) => {
+                let mut byte = [0; 1];
+                ready!(tcp.poll_peek(cx, &mut ReadBuf::new(&mut byte)))
+            }
+            Stream::Tls(tls) => ready!(Pin::new(tls).poll_fill_buf(cx)).map(<[u8]>::len),
+        };
+        match has_come {
+            Ok(0) | Err(_) => Poll::Ready(()),
+            // Behind what has come an end cannot be seen; there is nothing to be woken for.
+            Ok(_) => Poll::Pending,
+        }
+    }
 }
 
 impl AsyncRead for Stream {

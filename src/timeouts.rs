@@ -23,6 +23,9 @@ pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 /// An upstream's answer head, from the last byte of the request.
 pub const RESPONSE_HEAD: Duration = Duration::from_secs(30);
 
+/// The rest of a body that nobody wants, before its connection is closed instead of kept.
+pub const DISCARD: Duration = Duration::from_secs(1);
+
 /// What a client may still send before its connection is closed under it; long enough for it to read the answer.
 pub const LINGER: Duration = Duration::from_secs(2);
 

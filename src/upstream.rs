@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::body::{Body, BodyError};
 use crate::conn::{Conn, ReadHeadError};
@@ -111,7 +111,7 @@ impl UpstreamError {
             Fault::Unreachable(DialError::Forbidden(_) | DialError::Tls(_))
             | Fault::Malformed(_) => 502,
             Fault::Unreachable(_) => 503,
-            Fault::Broken(_) => 502,
+            Fault::Broken(_) | Fault::Malformed(_) => 502,
             Fault::Slow => 504,
         }
     }
@@ -138,10 +138,10 @@ impl fmt::Display for UpstreamError {
 impl std::error::Error for UpstreamError {}
 
 impl Client {
-    /// A client without connections.
-    pub fn new(tls: Arc<ClientConfig>, timeouts: Timeouts) -> Client {
+    /// A client without connections, one of as many as there are workers.
+    pub fn new(tls: Arc<ClientConfig>, timeouts: Timeouts, workers: usize) -> Client {
         Client {
-            pool: Mutex::default(),
+            pool: Mutex::new(Pool::shared_by(workers)),
             resolver: Resolver::default(),
             tls,
             timeouts,
@@ -325,14 +325,22 @@ impl Reply {
         }
     }
 
-    /// Drops the body, by reading it where that keeps the connection at little cost.
-    pub async fn discard(mut self, client: &Client) {
-        if let Ok(true) = self
-            .body
-            .drain(&mut self.pooled.conn, WORTH_DRAINING, self.stall)
-            .await
-        {
-            self.recycle(client);
+    /// Drops the body without waiting for it; the connection is kept if what is left of it is short and soon there.
+    pub fn discard(mut self, client: &Arc<Client>) {
+        let at_hand = self.body.drain_ready(&mut self.pooled.conn);
+        match at_hand {
+            Ok(true) => self.recycle(client),
+            Ok(false) => {
+                let client = Arc::clone(client);
+                tokio::spawn(async move {
+                    let (body, conn) = (&mut self.body, &mut self.pooled.conn);
+                    let drain = body.drain(conn, WORTH_DRAINING, timeouts::DISCARD);
+                    if let Ok(Ok(true)) = timeout(timeouts::DISCARD, drain).await {
+                        self.recycle(&client);
+                    }
+                });
+            }
+            Err(_) => {}
         }
     }
 }

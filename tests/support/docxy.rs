@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something that a healthy docxy does in milliseconds.
@@ -86,7 +86,12 @@ impl Docxy {
 
     /// The lines of stderr so far.
     pub fn log(&self) -> Vec<String> {
-        self.stderr.state.lock().unwrap().lines.clone()
+        self.stderr
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .lines
+            .clone()
     }
 
     /// Waits for a line of stderr that contains `part` and returns it.
