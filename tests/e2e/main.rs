@@ -1,0 +1,28 @@
+//! End to end with the real programs: `docker-registry` behind, skopeo, podman, containerd and dockerd in front.
+//!
+//! Everything runs on loopback in temporary directories. A test whose programs are missing says `SKIPPED`;
+//! with `CI=true` or `DOCXY_E2E=require` it fails instead.
+
+#[path = "../support/docxy.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with other tests, which use other parts of it"
+)]
+mod docxy;
+
+// What stands around docxy.
+mod cdn;
+mod certificates;
+mod door;
+mod engines;
+mod http;
+mod image;
+mod origin;
+mod programs;
+mod registry;
+mod store;
+mod tokens;
+
+// The tests.
+mod direct;
