@@ -1,7 +1,7 @@
 //! A small HTTP/1.1 server for what stands beside a registry: it answers from a function and keeps every
 //! request that it saw.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

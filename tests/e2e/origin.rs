@@ -8,6 +8,9 @@ use super::registry::{Registry, Setup};
 use super::store::large;
 use super::tokens::TokenServer;
 
+/// What the upstream is called in docxy's configuration.
+pub(crate) const NAME: &str = "origin.test";
+
 /// A kind of registry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
@@ -64,7 +67,10 @@ impl Origin {
 
     /// The arguments with which docxy stands before it.
     pub(crate) fn docxy_args(&self) -> Vec<String> {
-        let mut args = vec!["--upstream".to_owned(), self.registry.url()];
+        let mut args = vec![
+            "--upstream".to_owned(),
+            format!("{NAME}={}", self.registry.url()),
+        ];
         if let Some(authority) = &self.authority {
             args.extend([
                 "--upstream-ca".to_owned(),
