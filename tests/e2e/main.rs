@@ -3,6 +3,8 @@
 //! Everything runs on loopback in temporary directories. A test whose programs are missing says `SKIPPED`;
 //! with `CI=true` or `DOCXY_E2E=require` it fails instead.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "../support/docxy.rs"]
 #[allow(
     dead_code,
@@ -16,8 +18,10 @@ mod cdn;
 mod certificates;
 mod door;
 mod engines;
+mod forwarder;
 mod http;
 mod image;
+mod namespace;
 mod origin;
 mod programs;
 mod registry;
@@ -25,4 +29,10 @@ mod store;
 mod tokens;
 
 // The tests.
+mod addresses;
+mod credentials;
 mod direct;
+mod drain;
+mod hub;
+mod pulls;
+mod several;
