@@ -1,1 +1,48 @@
-//! docxy, a pull proxy for container registries.
+//! docxy, a pull proxy for container registries: engines reach docxy, docxy reaches the registries. It stores nothing.
+//!
+//! The path of a pull through this program:
+//!
+//! 1. [`server`] accepts a connection, puts it under TLS if that is spoken there, and gives it a task of its own.
+//! 2. [`session`] reads one request after another from it, within limits and time-outs, and writes and logs the answers.
+//! 3. [`proxy`] checks what all requests must pass, finds the [route](registry::route) and hands over.
+//! 4. [`forward`] asks the upstream, follows redirects to the CDN and begins the client's answer;
+//!    [`token`] does the same for tokens, at the [`realm`] that the upstream announced.
+//! 5. [`upstream`] takes a connection from the [`pool`] or [dials](dial) one, sends, and reads the head of the answer.
+//! 6. [`relay`] moves the body from the one connection to the other, one buffer at a time.
+//!
+//! Imports point downward in this list. Below all of it are [`conn`], a connection and its read buffer, and [`body`], a
+//! body by its framing. The two pure layers know no sockets, no clock and no async: [`registry`] is what docxy knows of
+//! registries, [`http`] is HTTP/1.1 as bytes. Both can be tested and fuzzed without a network.
+
+pub mod args;
+pub mod config;
+pub mod listen;
+pub mod start;
+
+pub mod server;
+pub mod session;
+
+pub mod proxy;
+
+pub mod forward;
+pub mod realm;
+pub mod token;
+
+pub mod answer;
+pub mod log;
+
+pub mod relay;
+pub mod upstream;
+
+pub mod dial;
+pub mod pool;
+pub mod resolve;
+pub mod tls;
+
+pub mod body;
+pub mod conn;
+pub mod stream;
+pub mod timeouts;
+
+pub mod http;
+pub mod registry;

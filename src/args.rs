@@ -1,0 +1,186 @@
+//! The command line as it is typed; what it means is in [`crate::config`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use crate::log::Level;
+
+/// A pull proxy for container registries: engines reach docxy, docxy reaches the registries.
+///
+/// Every flag has an environment variable DOCXY_<FLAG>; where a flag may be repeated, it takes a comma-separated list.
+/// Durations are written 30s, 5m, 1h.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Args {
+    /// Address to listen on; repeatable. ADDR is an IP address, localhost, or empty for all. Without a scheme: port 443 is
+    /// https, port 80 http, any other https if there is a certificate
+    #[arg(
+        long,
+        env = "DOCXY_LISTEN",
+        value_name = "[http://|https://]ADDR:PORT",
+        default_value = "127.0.0.1:5000"
+    )]
+    pub listen: Vec<String>,
+
+    /// PEM certificate chain of the https listeners
+    #[arg(long, env = "DOCXY_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// PEM private key of the certificate
+    #[arg(long, env = "DOCXY_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// How clients reach docxy: scheme, host and port. Without it docxy believes the Host of each request
+    #[arg(long, env = "DOCXY_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// Registry to pull from; repeatable, the first is the default one. A well-known name (docker.io, ghcr.io, quay.io,
+    /// gcr.io, registry.k8s.io, mcr.microsoft.com, nvcr.io, public.ecr.aws), `all` of these, another host, or a URL
+    /// without path
+    #[arg(
+        long,
+        env = "DOCXY_UPSTREAM",
+        value_name = "[NAME=]URL",
+        default_value = "docker.io"
+    )]
+    pub upstream: Vec<String>,
+
+    /// Another host name by which clients ask for an upstream; repeatable
+    #[arg(long, env = "DOCXY_UPSTREAM_ALIAS", value_name = "NAME=HOST")]
+    pub upstream_alias: Vec<String>,
+
+    /// PEM roots to trust for upstreams, beside the built-in ones
+    #[arg(long, env = "DOCXY_UPSTREAM_CA", value_name = "FILE")]
+    pub upstream_ca: Option<PathBuf>,
+
+    /// The only host that may give out an upstream's tokens, wherever it is; repeatable
+    #[arg(long, env = "DOCXY_REALM_HOST", value_name = "NAME=HOST")]
+    pub realm_host: Vec<String>,
+
+    /// Let only these repositories pass; repeatable. `*` is one path component or a part of it, `**` any number of them
+    #[arg(long, env = "DOCXY_ALLOW", value_name = "NAME/GLOB")]
+    pub allow: Vec<String>,
+
+    /// Serve only these clients; repeatable
+    #[arg(long, env = "DOCXY_ALLOW_CLIENT", value_name = "CIDR")]
+    pub allow_client: Vec<String>,
+
+    /// Give an upstream's body up when no byte of it has come for so long
+    #[arg(long, env = "DOCXY_BODY_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    pub body_timeout: Duration,
+
+    /// Give a client up when it has taken nothing for so long
+    #[arg(long, env = "DOCXY_CLIENT_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    pub client_timeout: Duration,
+
+    /// How long a stop waits for running transfers
+    #[arg(long, env = "DOCXY_DRAIN", value_name = "DURATION", default_value = "300s", value_parser = parse_patience)]
+    pub drain: Duration,
+
+    /// What to say on stderr
+    #[arg(
+        long,
+        env = "DOCXY_LOG",
+        value_name = "LEVEL",
+        value_enum,
+        default_value = "info"
+    )]
+    pub log: Level,
+}
+
+impl Args {
+    /// Reads the command line and the environment; prints help, or what is wrong, and exits if there is nothing to run.
+    pub fn from_process() -> Args {
+        let matches = Args::command().get_matches();
+        let mut args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        args.split_lists(|id| matches.value_source(id) == Some(ValueSource::EnvVariable));
+        args
+    }
+
+    /// Splits the values that come from variables. On the command line a comma is part of the value: globs have them.
+    fn split_lists(&mut self, is_from_variable: impl Fn(&str) -> bool) {
+        let lists = [
+            ("listen", &mut self.listen),
+            ("upstream", &mut self.upstream),
+            ("upstream_alias", &mut self.upstream_alias),
+            ("realm_host", &mut self.realm_host),
+            ("allow", &mut self.allow),
+            ("allow_client", &mut self.allow_client),
+        ];
+        for (id, list) in lists {
+            if is_from_variable(id) {
+                let values = list
+                    .iter()
+                    .flat_map(|value| value.split(','))
+                    .map(str::trim);
+                *list = values
+                    .filter(|value| !value.is_empty())
+                    .map(str::to_owned)
+                    .collect();
+            }
+        }
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    match parse_patience(text)? {
+        Duration::ZERO => Err("it has to be longer than nothing".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+fn parse_patience(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "it is no duration such as 30s, 5m or 1h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_design() {
+        let args = Args::parse_from(["docxy"]);
+        assert_eq!(args.listen, ["127.0.0.1:5000"]);
+        assert_eq!(args.upstream, ["docker.io"]);
+        assert_eq!(
+            (args.body_timeout, args.client_timeout),
+            (Duration::from_secs(60), Duration::from_secs(60))
+        );
+        assert_eq!(
+            (args.drain, args.log),
+            (Duration::from_secs(300), Level::Info)
+        );
+    }
+
+    #[test]
+    fn lists_are_split_in_variables_only() {
+        let mut args = Args::parse_from([
+            "docxy",
+            "--allow",
+            "a.test/{b,c}",
+            "--upstream",
+            "a.test, b.test,",
+        ]);
+        args.split_lists(|id| id == "upstream");
+        assert_eq!(args.allow, ["a.test/{b,c}"]);
+        assert_eq!(args.upstream, ["a.test", "b.test"]);
+    }
+
+    #[test]
+    fn durations_are_checked() {
+        assert_eq!(parse_duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(parse_patience("0s"), Ok(Duration::ZERO));
+        for text in ["0s", "", "5", "-1s", "1x"] {
+            assert!(parse_duration(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What docxy is to do: the command line, checked once. Whatever is in a [`Config`] makes sense.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::args::Args;
+use crate::http::uri::{Origin, Scheme};
+use crate::listen::{Certificate, Listen};
+use crate::log::Level;
+use crate::registry::access::Allow;
+use crate::registry::table::{Table, Upstream};
+use crate::timeouts::Timeouts;
+
+/// What docxy is to do.
+#[derive(Debug)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+    /// The certificate of its https listeners and the key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// How clients reach it, if that is said.
+    pub public_url: Option<Origin>,
+    /// The upstreams.
+    pub table: Table,
+    /// More roots to trust for them.
+    pub upstream_ca: Option<PathBuf>,
+    /// The repositories that may pass.
+    pub allow: Allow,
+    /// The clients that are served; empty for all.
+    pub allow_client: Vec<IpNet>,
+    /// How long peers may be silent.
+    pub timeouts: Timeouts,
+    /// How long a stop waits.
+    pub drain: Duration,
+    /// What is said.
+    pub log: Level,
+}
+
+/// A flag that makes no sense, and what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UsageError {
+    flag: &'static str,
+    why: String,
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--{}: {}", self.flag, self.why)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+fn usage(flag: &'static str) -> impl Fn(&dyn fmt::Display) -> UsageError {
+    move |why| UsageError {
+        flag,
+        why: why.to_string(),
+    }
+}
+
+impl Config {
+    /// Checks what was typed.
+    pub fn from_args(args: Args) -> Result<Config, UsageError> {
+        let listen = read_each("listen", &args.listen, |text| text.parse())?;
+        let allow_client = read_each("allow-client", &args.allow_client, parse_net)?;
+        let table = table(&args)?;
+        let allow = Allow::parse(&args.allow, &table).map_err(|error| usage("allow")(&error))?;
+        let public_url = args
+            .public_url
+            .as_deref()
+            .map(parse_public_url)
+            .transpose()?;
+        let certificate = match (args.tls_cert, args.tls_key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err(usage("tls-cert")(&"give its private key with --tls-key"));
+            }
+            (None, Some(_)) => {
+                return Err(usage("tls-key")(&"give its certificate with --tls-cert"));
+            }
+        };
+        let timeouts = Timeouts {
+            body: args.body_timeout,
+            client: args.client_timeout,
+        };
+        Ok(Config {
+            listen,
+            certificate,
+            public_url,
+            table,
+            upstream_ca: args.upstream_ca,
+            allow,
+            allow_client,
+            timeouts,
+            drain: args.drain,
+            log: args.log,
+        })
+    }
+
+    /// What is spoken on a listener.
+    pub fn scheme(&self, listen: &Listen) -> Scheme {
+        listen.scheme(if self.certificate.is_some() {
+            Certificate::Configured
+        } else {
+            Certificate::None
+        })
+    }
+
+    /// What the operator should know before strangers find out.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let is_open = !self.allow.is_restricting() && self.allow_client.is_empty();
+        for listen in self.listen.iter().filter(|listen| !listen.is_loopback()) {
+            let port = listen.port;
+            if is_open {
+                warnings.push(format!(
+                    "whoever reaches port {port} can pull through it and spend your pull quota; \
+                     restrict it with --allow-client or --allow"
+                ));
+            }
+            if self.scheme(listen) == Scheme::Http && self.public_url.is_none() {
+                warnings.push(format!(
+                    "port {port} is plain HTTP, and each client says itself where it is sent for tokens; \
+                     set --public-url to the URL by which clients reach it"
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+fn read_each<T>(
+    flag: &'static str,
+    texts: &[String],
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, UsageError> {
+    texts
+        .iter()
+        .map(|text| read(text).map_err(|why| usage(flag)(&format_args!("{text:?}: {why}"))))
+        .collect()
+}
+
+fn table(args: &Args) -> Result<Table, UsageError> {
+    let mut upstreams = Vec::new();
+    for text in &args.upstream {
+        upstreams.extend(Upstream::parse(text).map_err(|error| usage("upstream")(&error))?);
+    }
+    let mut table = Table::new(upstreams).map_err(|error| usage("upstream")(&error))?;
+    for (name, host) in pairs("upstream-alias", &args.upstream_alias)? {
+        table
+            .add_alias(name, host)
+            .map_err(|error| usage("upstream-alias")(&error))?;
+    }
+    for (name, host) in pairs("realm-host", &args.realm_host)? {
+        table
+            .set_realm_host(name, host)
+            .map_err(|error| usage("realm-host")(&error))?;
+    }
+    Ok(table)
+}
+
+fn pairs<'a>(
+    flag: &'static str,
+    texts: &'a [String],
+) -> Result<Vec<(&'a str, &'a str)>, UsageError> {
+    let split = |text: &'a String| {
+        text.split_once('=')
+            .ok_or_else(|| usage(flag)(&format_args!("{text:?} is not NAME=HOST")))
+    };
+    texts.iter().map(split).collect()
+}
+
+fn parse_public_url(text: &str) -> Result<Origin, UsageError> {
+    Origin::parse(text).map_err(|error| {
+        let what = format_args!("{text:?} is not scheme, host and port alone, such as https://docxy.example:5000: {error}");
+        usage("public-url")(&what)
+    })
+}
+
+fn parse_net(text: &str) -> Result<IpNet, String> {
+    let net: Result<IpNet, _> = text.parse();
+    net.or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "it is neither a network such as 10.0.0.0/8 nor an address".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn config(flags: &str) -> Result<Config, String> {
+        let args = Args::parse_from(std::iter::once("docxy").chain(flags.split_whitespace()));
+        Config::from_args(args).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn sense_is_taken() {
+        let config = config(
+            "--listen :5000 --listen http://127.0.0.1:0 --upstream ghcr.io --upstream docker.io \
+             --upstream-alias docker.io=hub.test --realm-host ghcr.io=auth.test --allow ghcr.io/a/* \
+             --allow-client 10.0.0.0/8 --allow-client ::1 --public-url https://docxy.test:5000 --tls-cert c --tls-key k",
+        )
+        .unwrap();
+        assert_eq!(config.listen.len(), 2);
+        assert_eq!(config.scheme(&config.listen[0]), Scheme::Https);
+        assert_eq!(
+            config.table.get(config.table.default_upstream()).name,
+            "ghcr.io"
+        );
+        assert!(config.table.find("HUB.test").is_some());
+        assert!(
+            config
+                .allow_client
+                .iter()
+                .any(|net| net.contains(&"::1".parse::<IpAddr>().unwrap()))
+        );
+        assert_eq!(
+            config.public_url.map(|url| url.to_string()).as_deref(),
+            Some("https://docxy.test:5000")
+        );
+    }
+
+    #[test]
+    fn nonsense_names_its_flag() {
+        let cases = [
+            ("--listen 5000", "--listen: \"5000\": it has no port"),
+            ("--upstream ftp://a.test", "--upstream: "),
+            ("--upstream https://a.test/v2", "--upstream: "),
+            (
+                "--upstream a.test=https://b.test --upstream A.test=https://c.test",
+                "--upstream: ",
+            ),
+            (
+                "--upstream-alias hub.test",
+                "--upstream-alias: \"hub.test\" is not NAME=HOST",
+            ),
+            ("--upstream-alias quay.io=hub.test", "--upstream-alias: "),
+            (
+                "--realm-host docker.io",
+                "--realm-host: \"docker.io\" is not NAME=HOST",
+            ),
+            ("--realm-host docker.io=a/b", "--realm-host: "),
+            ("--allow a", "--allow: "),
+            ("--allow quay.io/a", "--allow: "),
+            (
+                "--allow-client 10.0.0.0/33",
+                "--allow-client: \"10.0.0.0/33\": it is neither",
+            ),
+            ("--public-url docxy.test", "--public-url: "),
+            ("--public-url https://docxy.test/path", "--public-url: "),
+            (
+                "--tls-cert c",
+                "--tls-cert: give its private key with --tls-key",
+            ),
+            (
+                "--tls-key k",
+                "--tls-key: give its certificate with --tls-cert",
+            ),
+        ];
+        for (flags, message) in cases {
+            let error = config(flags).unwrap_err();
+            assert!(
+                error.starts_with(message) && !error.contains('\n'),
+                "{flags}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn open_doors_are_pointed_out() {
+        let warnings = |flags: &str| config(flags).unwrap().warnings();
+        assert!(warnings("--listen 127.0.0.1:0 --listen localhost:0").is_empty());
+        let open = warnings("--listen 0.0.0.0:5000");
+        assert!(
+            open.len() == 2
+                && open[0].contains("--allow-client")
+                && open[1].contains("--public-url"),
+            "{open:?}"
+        );
+        assert!(
+            warnings("--listen :5000 --allow-client 10.0.0.0/8 --public-url http://a.test")
+                .is_empty()
+        );
+        assert!(warnings("--listen https://:5000 --allow docker.io/a/*").is_empty());
+        assert_eq!(
+            warnings("--listen http://:80 --allow docker.io/a/*").len(),
+            1
+        );
+    }
+}

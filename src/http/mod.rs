@@ -1,0 +1,13 @@
+//! HTTP/1.1 as bytes: no sockets, no clock, no registry (RFC 9110, RFC 9112).
+//!
+//! In reading order: [`head`] finds and parses message heads, [`fields`] looks into them, [`uri`] holds authorities,
+//! origins and targets, [`request`] says what a request asks of whom, [`framing`] how long a body is, [`chunked`] where
+//! the data of a chunked one lies, [`write`] writes heads anew.
+
+pub mod chunked;
+pub mod fields;
+pub mod framing;
+pub mod head;
+pub mod request;
+pub mod uri;
+pub mod write;

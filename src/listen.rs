@@ -1,0 +1,337 @@
+//! The addresses of `--listen`: read, completed and bound.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::http::uri::Scheme;
+
+/// Connections that the system holds until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// One `--listen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// What is spoken there, if it is said.
+    pub scheme: Option<Scheme>,
+    /// Where.
+    pub host: ListenHost,
+    /// The port; 0 for any that is free.
+    pub port: u16,
+}
+
+/// The ADDR of a `--listen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenHost {
+    /// An address.
+    Address(IpAddr),
+    /// `localhost`: the loopback addresses of both families.
+    Localhost,
+    /// Nothing: all addresses of both families.
+    All,
+}
+
+impl std::str::FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Listen, String> {
+        let (scheme, rest) = match text.split_once("://") {
+            None => (None, text),
+            Some(("http", rest)) => (Some(Scheme::Http), rest),
+            Some(("https", rest)) => (Some(Scheme::Https), rest),
+            Some((other, _)) => {
+                return Err(format!("its scheme {other:?} is neither http nor https"));
+            }
+        };
+        let (host, port) = rest
+            .rsplit_once(':')
+            .ok_or("it has no port; write ADDR:PORT, such as 0.0.0.0:443")?;
+        let port = port
+            .parse()
+            .map_err(|_| format!("its port {port:?} is not a number from 0 to 65535"))?;
+        let host = match host {
+            "" => ListenHost::All,
+            "localhost" => ListenHost::Localhost,
+            _ => ListenHost::Address(parse_address(host)?),
+        };
+        Ok(Listen { scheme, host, port })
+    }
+}
+
+fn parse_address(text: &str) -> Result<IpAddr, String> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'));
+    let address: Option<IpAddr> = match bare {
+        Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => text.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    };
+    address.ok_or_else(|| {
+        format!("its address {text:?} is neither an IP address (IPv6 in brackets) nor localhost")
+    })
+}
+
+impl Listen {
+    /// What is spoken there: what was said, else by the port, else TLS if there is a certificate for it.
+    pub fn scheme(&self, certificate: Certificate) -> Scheme {
+        match (self.scheme, self.port, certificate) {
+            (Some(scheme), ..) => scheme,
+            (None, 443, _) => Scheme::Https,
+            (None, 80, _) => Scheme::Http,
+            (None, _, Certificate::Configured) => Scheme::Https,
+            (None, _, Certificate::None) => Scheme::Http,
+        }
+    }
+
+    /// Whether only this machine can reach it.
+    pub fn is_loopback(&self) -> bool {
+        match self.host {
+            ListenHost::Localhost => true,
+            ListenHost::Address(address) => address.to_canonical().is_loopback(),
+            ListenHost::All => false,
+        }
+    }
+
+    /// Binds it: one socket, or two for `localhost`. `others` are all that are bound in the same run: an IPv4 wildcard
+    /// among them leaves an IPv6 wildcard of its port IPv6 only.
+    pub fn bind(&self, others: &[Listen]) -> Result<Vec<TcpListener>, BindError> {
+        let at = |address: IpAddr, port| {
+            let address = SocketAddr::new(address, port);
+            bind(address, self.families(others)).map_err(|error| BindError { address, error })
+        };
+        match self.host {
+            ListenHost::Address(address) => Ok(vec![at(address, self.port)?]),
+            ListenHost::All => match at(Ipv6Addr::UNSPECIFIED.into(), self.port) {
+                Err(error) if error.is_without_ipv6() => {
+                    Ok(vec![at(Ipv4Addr::UNSPECIFIED.into(), self.port)?])
+                }
+                bound => Ok(vec![bound?]),
+            },
+            ListenHost::Localhost => {
+                let v4 = at(Ipv4Addr::LOCALHOST.into(), self.port)?;
+                // Port 0 means one free port, not two.
+                let port = v4.local_addr().map_or(self.port, |address| address.port());
+                match at(Ipv6Addr::LOCALHOST.into(), port) {
+                    Err(error) if error.is_without_ipv6() => Ok(vec![v4]),
+                    v6 => Ok(vec![v4, v6?]),
+                }
+            }
+        }
+    }
+
+    fn families(&self, others: &[Listen]) -> Families {
+        let has_v4_wildcard = others.iter().any(|other| {
+            other.port == self.port
+                && other.host == ListenHost::Address(Ipv4Addr::UNSPECIFIED.into())
+        });
+        if has_v4_wildcard {
+            Families::Ipv6Only
+        } else {
+            Families::Both
+        }
+    }
+}
+
+/// Whether there is a certificate to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// `--tls-cert` is given.
+    Configured,
+    /// It is not.
+    None,
+}
+
+/// What an IPv6 wildcard takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Families {
+    Both,
+    Ipv6Only,
+}
+
+/// An address that cannot be bound.
+#[derive(Debug)]
+pub struct BindError {
+    address: SocketAddr,
+    error: io::Error,
+}
+
+impl BindError {
+    fn is_without_ipv6(&self) -> bool {
+        self.address.is_ipv6()
+            && matches!(
+                self.error.kind(),
+                io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
+            )
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: ", self.address)?;
+        match self.error.kind() {
+            io::ErrorKind::AddrInUse => {
+                f.write_str("another program uses this port; stop it or choose another with --listen")
+            }
+            io::ErrorKind::PermissionDenied => f.write_str(
+                "ports below 1024 need CAP_NET_BIND_SERVICE or root; grant it or choose another port with --listen",
+            ),
+            io::ErrorKind::AddrNotAvailable => {
+                f.write_str("this machine has no such address; choose one of its own with --listen")
+            }
+            _ => write!(f, "{}", self.error),
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
+
+fn bind(address: SocketAddr, families: Families) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // A restart need not wait for the connections of the run before; a listener in use stays an error.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        let is_wildcard = address.ip().is_unspecified();
+        socket.set_only_v6(!is_wildcard || families == Families::Ipv6Only)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listen(text: &str) -> Listen {
+        text.parse()
+            .unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn addresses_are_read() {
+        let cases = [
+            (
+                "127.0.0.1:5000",
+                None,
+                ListenHost::Address(Ipv4Addr::LOCALHOST.into()),
+                5000,
+            ),
+            (
+                "[::1]:0",
+                None,
+                ListenHost::Address(Ipv6Addr::LOCALHOST.into()),
+                0,
+            ),
+            (":443", None, ListenHost::All, 443),
+            ("http://:80", Some(Scheme::Http), ListenHost::All, 80),
+            (
+                "https://localhost:5001",
+                Some(Scheme::Https),
+                ListenHost::Localhost,
+                5001,
+            ),
+        ];
+        for (text, scheme, host, port) in cases {
+            assert_eq!(listen(text), Listen { scheme, host, port }, "{text}");
+        }
+        for text in [
+            "",
+            "5000",
+            "127.0.0.1",
+            "127.0.0.1:",
+            "127.0.0.1:65536",
+            "example.com:80",
+            "::1:80",
+            "[127.0.0.1]:80",
+            "ftp://:21",
+        ] {
+            assert!(text.parse::<Listen>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn schemes_follow_what_is_said_then_the_port_then_the_certificate() {
+        use Certificate::{Configured, None};
+        let cases = [
+            ("http://:443", Configured, Scheme::Http),
+            ("https://:80", None, Scheme::Https),
+            (":443", None, Scheme::Https),
+            (":80", Configured, Scheme::Http),
+            (":5000", Configured, Scheme::Https),
+            (":5000", None, Scheme::Http),
+        ];
+        for (text, certificate, scheme) in cases {
+            assert_eq!(
+                listen(text).scheme(certificate),
+                scheme,
+                "{text} {certificate:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_loopback_is_loopback() {
+        for text in [
+            "127.0.0.1:1",
+            "127.9.9.9:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+            "localhost:1",
+        ] {
+            assert!(listen(text).is_loopback(), "{text}");
+        }
+        for text in [":1", "0.0.0.0:1", "[::]:1", "10.0.0.1:1"] {
+            assert!(!listen(text).is_loopback(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_is_said_so() {
+        let first = listen("127.0.0.1:0").bind(&[]).unwrap().remove(0);
+        let taken = format!("127.0.0.1:{}", first.local_addr().unwrap().port());
+        let error = listen(&taken).bind(&[]).unwrap_err().to_string();
+        assert!(
+            error.contains(&taken) && error.contains("another program uses this port"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn both_wildcards_of_one_port_can_be_bound() {
+        let free = listen("0.0.0.0:0")
+            .bind(&[])
+            .unwrap()
+            .remove(0)
+            .local_addr()
+            .unwrap()
+            .port();
+        let all = [
+            listen(&format!("0.0.0.0:{free}")),
+            listen(&format!("[::]:{free}")),
+        ];
+        let bound: Vec<_> = all.iter().map(|one| one.bind(&all)).collect();
+        assert!(bound.iter().all(Result::is_ok), "{bound:?}");
+    }
+
+    #[test]
+    fn localhost_is_both_loopbacks_on_one_port() {
+        let bound = listen("localhost:0").bind(&[]).unwrap();
+        let addresses: Vec<_> = bound
+            .iter()
+            .map(|socket| socket.local_addr().unwrap())
+            .collect();
+        assert!(
+            addresses
+                .iter()
+                .all(|address| address.ip().is_loopback() && address.port() == addresses[0].port())
+        );
+        assert_eq!(addresses[0].ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+}

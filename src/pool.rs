@@ -1,0 +1,194 @@
+//! Idle connections by whom they lead to: the last one in is the first one out, since it is the likeliest to be alive.
+//!
+//! Knows neither HTTP nor a clock: what is kept is a value, and the time a parameter.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+/// Idle connections to one key; more than a node pulls at once.
+const MAX_IDLE: usize = 64;
+
+/// Registries and CDNs close idle connections after 60 s and more; half of that avoids most races.
+const IDLE_LIFE: Duration = Duration::from_secs(30);
+
+/// A connection's life, so that a changed name or a balancer upstream is noticed.
+const LIFE: Duration = Duration::from_secs(3600);
+
+/// Requests on one connection; servers commonly end one after 1000.
+const MAX_USES: u32 = 1000;
+
+/// A connection that can be kept.
+#[derive(Debug)]
+pub struct Pooled<C> {
+    /// The connection.
+    pub conn: C,
+    born: Instant,
+    uses: u32,
+}
+
+impl<C> Pooled<C> {
+    /// A connection that has just been made.
+    pub fn new(conn: C, now: Instant) -> Pooled<C> {
+        Pooled {
+            conn,
+            born: now,
+            uses: 0,
+        }
+    }
+
+    /// Whether the connection has carried a request before.
+    pub fn is_reused(&self) -> bool {
+        self.uses > 0
+    }
+}
+
+/// Idle connections.
+#[derive(Debug)]
+pub struct Pool<K, C> {
+    idle: HashMap<K, Vec<Idle<C>>>,
+}
+
+#[derive(Debug)]
+struct Idle<C> {
+    pooled: Pooled<C>,
+    since: Instant,
+}
+
+impl<K: Eq + Hash, C> Default for Pool<K, C> {
+    fn default() -> Self {
+        Pool {
+            idle: HashMap::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash, C> Pool<K, C> {
+    /// Takes the connection that was put back last, if it is not too old.
+    pub fn take(&mut self, key: &K, now: Instant) -> Option<Pooled<C>> {
+        let idle = self.idle.get_mut(key)?;
+        let found = idle.pop().filter(|entry| entry.is_fresh(now));
+        if found.is_none() || idle.is_empty() {
+            // The newest is too old, so all are.
+            self.idle.remove(key);
+        }
+        found.map(|entry| entry.pooled)
+    }
+
+    /// Puts a connection back after a request; drops it instead if it has served long enough, or the oldest for it.
+    pub fn put(&mut self, key: K, mut pooled: Pooled<C>, now: Instant) {
+        pooled.uses += 1;
+        if pooled.uses >= MAX_USES || now.duration_since(pooled.born) >= LIFE {
+            return;
+        }
+        let idle = self.idle.entry(key).or_default();
+        if idle.len() >= MAX_IDLE {
+            idle.remove(0);
+        }
+        idle.push(Idle { pooled, since: now });
+    }
+
+    /// Drops what has been idle for too long.
+    pub fn sweep(&mut self, now: Instant) {
+        self.idle.retain(|_, idle| {
+            idle.retain(|entry| entry.is_fresh(now));
+            !idle.is_empty()
+        });
+    }
+
+    /// How many connections are idle.
+    pub fn len(&self) -> usize {
+        self.idle.values().map(Vec::len).sum()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<C> Idle<C> {
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.duration_since(self.since) < IDLE_LIFE && now.duration_since(self.pooled.born) < LIFE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(now: Instant, conns: &[u32]) -> Pool<&'static str, u32> {
+        let mut pool = Pool::default();
+        for &conn in conns {
+            pool.put("a", Pooled::new(conn, now), now);
+        }
+        pool
+    }
+
+    fn take(pool: &mut Pool<&'static str, u32>, key: &'static str, now: Instant) -> Option<u32> {
+        pool.take(&key, now).map(|pooled| pooled.conn)
+    }
+
+    #[test]
+    fn the_last_in_is_the_first_out() {
+        let now = Instant::now();
+        let mut pool = filled(now, &[1, 2, 3]);
+        assert_eq!(take(&mut pool, "b", now), None);
+        let order: Vec<_> = std::iter::from_fn(|| take(&mut pool, "a", now)).collect();
+        assert_eq!(order, [3, 2, 1]);
+        assert!(pool.is_empty());
+    }
+
+    #[test]
+    fn idle_connections_expire() {
+        let now = Instant::now();
+        let mut pool = filled(now, &[1]);
+        assert_eq!(
+            take(&mut pool, "a", now + IDLE_LIFE - Duration::from_millis(1)),
+            Some(1)
+        );
+        let mut pool = filled(now, &[1]);
+        assert_eq!(take(&mut pool, "a", now + IDLE_LIFE), None);
+        assert!(pool.is_empty(), "an expired connection is closed, not kept");
+    }
+
+    #[test]
+    fn sweeping_closes_what_nobody_asks_for() {
+        let now = Instant::now();
+        let mut pool = filled(now, &[1]);
+        pool.put("b", Pooled::new(2, now), now + IDLE_LIFE / 2);
+        pool.sweep(now + IDLE_LIFE);
+        assert_eq!(
+            (pool.len(), take(&mut pool, "b", now + IDLE_LIFE)),
+            (1, Some(2))
+        );
+    }
+
+    #[test]
+    fn a_key_keeps_the_newest_sixty_four() {
+        let now = Instant::now();
+        let mut pool = filled(now, &(0..70).collect::<Vec<_>>());
+        assert_eq!(pool.len(), MAX_IDLE);
+        let order: Vec<_> = std::iter::from_fn(|| take(&mut pool, "a", now)).collect();
+        assert_eq!((order.first(), order.last()), (Some(&69), Some(&6)));
+    }
+
+    #[test]
+    fn life_and_uses_are_bounded() {
+        let now = Instant::now();
+        let mut pool = Pool::default();
+        pool.put("a", Pooled::new(1, now), now + LIFE);
+        assert!(pool.is_empty(), "too old");
+        let mut pooled = Pooled::new(1, now);
+        assert!(!pooled.is_reused());
+        for use_number in 1..MAX_USES {
+            pool.put("a", pooled, now);
+            pooled = pool
+                .take(&"a", now)
+                .unwrap_or_else(|| panic!("kept after use {use_number}"));
+            assert!(pooled.is_reused());
+        }
+        pool.put("a", pooled, now);
+        assert!(pool.is_empty(), "used {MAX_USES} times");
+    }
+}

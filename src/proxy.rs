@@ -1,0 +1,343 @@
+//! What every request meets: the checks that all share, its route, and who answers it.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::answer::Answer;
+use crate::forward::Errand;
+use crate::http::head::RequestHead;
+use crate::http::uri::{Authority, Host, Origin, Target};
+use crate::http::write::HeadWriter;
+use crate::log::Log;
+use crate::realm::Realms;
+use crate::registry::access::{Allow, Identity};
+use crate::registry::challenge::Bearer;
+use crate::registry::rewrite::Credentials;
+use crate::registry::route::{self, Asked, Kind, Place, Route, RouteError};
+use crate::registry::table::{Table, UpstreamId};
+use crate::registry::token::PLACEHOLDER;
+use crate::session::Peer;
+use crate::timeouts::Timeouts;
+use crate::upstream::{Client, Reply};
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The upstreams.
+    pub table: Table,
+    /// The repositories that may pass.
+    pub allow: Allow,
+    /// The clients that are served; empty for all.
+    pub allow_client: Vec<IpNet>,
+    /// How clients reach docxy, if that has been said.
+    pub public_url: Option<Origin>,
+    /// docxy's own name in `Via`: another one at every start, so that two in a row are no loop.
+    pub via: String,
+    /// The connections to upstreams.
+    pub client: Client,
+    /// Where upstreams give out tokens.
+    pub realms: Realms,
+    /// How long peers may be silent.
+    pub timeouts: Timeouts,
+    /// What is said.
+    pub log: Log,
+}
+
+/// A request whose head has been checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Its head.
+    pub head: &'a RequestHead,
+    /// Path and query, or what stands there instead.
+    pub target: &'a str,
+    /// Whom the client means.
+    pub authority: Option<&'a Authority>,
+    /// Who asks, and where.
+    pub peer: &'a Peer,
+}
+
+/// An answer, up to what depends on the client's connection.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one per connection, and it is moved once"
+)]
+pub enum Response {
+    /// docxy's own.
+    Own(Answer),
+    /// An upstream's.
+    Passed {
+        /// Status line and end-to-end fields.
+        head: HeadWriter,
+        /// Where the body comes from; `None` if there is none.
+        body: Option<Reply>,
+        /// The status.
+        status: u16,
+    },
+}
+
+impl Response {
+    /// Whether the client's connection has to be closed after it.
+    pub fn closes(&self) -> bool {
+        matches!(self, Response::Own(answer) if answer.closes())
+    }
+}
+
+/// What the log says of the way to an answer.
+#[derive(Debug, Default)]
+pub struct Trace {
+    /// Who was asked.
+    pub upstream: Option<UpstreamId>,
+    /// The last origin that was asked, for error messages.
+    pub asked: String,
+    /// The status of the last answer.
+    pub status: Option<u16>,
+    /// Whether its connection had been used before.
+    pub reused: bool,
+    /// How often requests were sent again.
+    pub retries: u32,
+    /// Redirects followed.
+    pub hops: usize,
+}
+
+impl Trace {
+    /// Notes an answer of an upstream.
+    pub fn note(&mut self, reply: &Reply) {
+        self.status = Some(reply.head.status);
+        self.reused = reply.effort.reused;
+        self.retries += reply.effort.retries;
+    }
+}
+
+impl Request<'_> {
+    /// The value of `Authorization`.
+    pub fn authorization(&self) -> Option<&[u8]> {
+        self.head.fields.first("authorization")
+    }
+
+    /// Whether `Authorization` holds the token that docxy gives where none is needed.
+    pub fn has_placeholder(&self) -> bool {
+        self.authorization().is_some_and(|value| {
+            scheme_and_rest(value) == (b"bearer".to_vec(), PLACEHOLDER.as_bytes())
+        })
+    }
+
+    /// Whether `Authorization` may go to an upstream for which the client has this identity.
+    ///
+    /// Bearer tokens were given for what they are used for; a login was stored for a Host (design §4).
+    pub fn credentials(&self, identity: Identity) -> Credentials {
+        let is_login = self
+            .authorization()
+            .is_some_and(|value| scheme_and_rest(value).0 != b"bearer");
+        if self.has_placeholder() || (identity == Identity::Anonymous && is_login) {
+            Credentials::Withheld
+        } else {
+            Credentials::Sent
+        }
+    }
+}
+
+/// The scheme of an `Authorization` in lower case, and what follows it (RFC 9110 §11.4).
+fn scheme_and_rest(value: &[u8]) -> (Vec<u8>, &[u8]) {
+    let end = value.iter().position(|&b| b == b' ').unwrap_or(value.len());
+    (value[..end].to_ascii_lowercase(), value[end..].trim_ascii())
+}
+
+impl Proxy {
+    /// What every request must pass, whatever it asks.
+    pub fn check(&self, request: &Request<'_>) -> Result<(), Answer> {
+        if !self.serves(request.peer.address) {
+            let why = format_args!(
+                "{} is not a client that is served here (--allow-client)",
+                request.peer.address
+            );
+            return Err(Answer::fatal(403, "DENIED", why));
+        }
+        if request
+            .head
+            .fields
+            .elements("via")
+            .any(|hop| hop.ends_with(self.via.as_bytes()))
+        {
+            return Err(Answer::error(
+                508,
+                "UNSUPPORTED",
+                "the request comes from here: an upstream leads back to docxy",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Where a request goes.
+    pub fn route(&self, request: &Request<'_>) -> Result<Route, RouteError> {
+        let asked = Asked {
+            method: request.head.method(),
+            target: request.target,
+            host: request.authority,
+        };
+        route::route(&asked, &self.table, &self.allow)
+    }
+
+    /// Whether docxy goes by this name: what an absolute request target may have (RFC 9112 §3.2.2).
+    pub fn answers_to(&self, authority: &Authority) -> bool {
+        let is_public = self
+            .public_url
+            .as_ref()
+            .is_some_and(|url| *url.host() == authority.host);
+        let is_loopback = match &authority.host {
+            Host::Name(name) => &**name == "localhost",
+            Host::Address(address) => address.is_loopback(),
+        };
+        is_public
+            || is_loopback
+            || self.table.find(&authority.host.to_string()).is_some()
+            || self.table.find(&authority.to_string()).is_some()
+    }
+
+    /// Answers a request. `form` is the body of a token request.
+    pub async fn respond(
+        &self,
+        request: &Request<'_>,
+        route: Route,
+        form: Option<&[u8]>,
+        stopping: bool,
+        trace: &mut Trace,
+    ) -> Response {
+        let response = match route {
+            Route::Health => Ok(Response::Own(Answer::text(200, "ok\n"))),
+            Route::Ready if stopping => Ok(Response::Own(Answer::text(503, "stopping\n"))),
+            Route::Ready => Ok(Response::Own(Answer::text(200, "ready\n"))),
+            Route::SharedPing => self.shared_ping(request, trace).await,
+            Route::Ping { upstream, place } => self.ping(request, upstream, &place, trace).await,
+            Route::Content(content) => {
+                let kind = content.kind;
+                let errand = self.errand(
+                    content.upstream,
+                    content.path_and_query,
+                    &content.place,
+                    Some(kind),
+                );
+                self.forward(request, errand, trace).await
+            }
+            Route::Token(route) => self.token(request, &route, form, trace).await,
+        };
+        response.unwrap_or_else(Response::Own)
+    }
+
+    async fn ping(
+        &self,
+        request: &Request<'_>,
+        upstream: UpstreamId,
+        place: &Place,
+        trace: &mut Trace,
+    ) -> Result<Response, Answer> {
+        self.forward(
+            request,
+            self.errand(upstream, "/v2/".to_owned(), place, None),
+            trace,
+        )
+        .await
+    }
+
+    /// `/v2/` where several upstreams share a Host. Some clients read no challenge but this one, so docxy gives its own;
+    /// a login is verified by the default upstream, whose it is.
+    async fn shared_ping(
+        &self,
+        request: &Request<'_>,
+        trace: &mut Trace,
+    ) -> Result<Response, Answer> {
+        let challenge = || {
+            Response::Own(Answer::shared_challenge(
+                &self.own_realm(request, "/auth/token"),
+            ))
+        };
+        if request.authorization().is_none() {
+            return Ok(challenge());
+        }
+        if request.has_placeholder() {
+            return Ok(Response::Own(Answer::shared_ping()));
+        }
+        let place = Place {
+            shared: true,
+            ..Place::default()
+        };
+        match self
+            .ping(request, self.table.default_upstream(), &place, trace)
+            .await?
+        {
+            Response::Passed {
+                status: 401, body, ..
+            } => {
+                if let Some(reply) = body {
+                    reply.discard(&self.client).await;
+                }
+                Ok(challenge())
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// What is to be asked of an upstream.
+    fn errand<'a>(
+        &self,
+        upstream: UpstreamId,
+        path_and_query: String,
+        place: &'a Place,
+        kind: Option<Kind>,
+    ) -> Errand<'a> {
+        let target = Target {
+            origin: self.table.get(upstream).origin.clone(),
+            path_and_query,
+        };
+        Errand {
+            upstream,
+            target,
+            place,
+            kind,
+        }
+    }
+
+    /// The realm that a client is to ask instead of an upstream's own; it keeps the realm's query.
+    pub fn realm_for(
+        &self,
+        request: &Request<'_>,
+        upstream: UpstreamId,
+        bearer: &Bearer,
+    ) -> String {
+        let name = self
+            .table
+            .get(upstream)
+            .name
+            .replace('[', "%5B")
+            .replace(']', "%5D");
+        let query = bearer
+            .realm
+            .split_once('?')
+            .map(|(_, query)| query.split('#').next().unwrap_or_default());
+        let realm = self.own_realm(request, &format!("/auth/{name}/token"));
+        match query {
+            Some(query) if !query.is_empty() => format!("{realm}?{query}"),
+            _ => realm,
+        }
+    }
+
+    /// An URL of docxy's own as this client reaches it: as the operator says, else as the client says.
+    fn own_realm(&self, request: &Request<'_>, path: &str) -> String {
+        match (&self.public_url, request.authority) {
+            (Some(url), _) => format!("{url}{path}"),
+            (None, Some(authority)) => {
+                format!("{}://{authority}{path}", request.peer.scheme.as_str())
+            }
+            (None, None) => format!(
+                "{}://{}{path}",
+                request.peer.scheme.as_str(),
+                request.peer.local
+            ),
+        }
+    }
+
+    fn serves(&self, client: IpAddr) -> bool {
+        self.allow_client.is_empty() || self.allow_client.iter().any(|net| net.contains(&client))
+    }
+}

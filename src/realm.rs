@@ -1,0 +1,232 @@
+//! Where upstreams give out tokens: learned from their challenges, found out again after a restart.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::answer::Answer;
+use crate::http::uri::{Scheme, Target, split_query};
+use crate::proxy::{Proxy, Request, Trace};
+use crate::registry::challenge::{Bearer, bearers};
+use crate::registry::reach::Reach;
+use crate::registry::rewrite::{self, Credentials, Part};
+use crate::registry::table::{Table, UpstreamId};
+use crate::upstream::{Message, Reply};
+
+/// Services that one upstream's realms are remembered for; every known registry has one.
+const MAX_SERVICES: usize = 8;
+
+/// The realms of all upstreams, by service.
+#[derive(Debug)]
+pub struct Realms {
+    learned: Mutex<Vec<Vec<Learned>>>,
+}
+
+/// What a challenge has taught.
+#[derive(Clone, Debug)]
+struct Learned {
+    service: Option<String>,
+    /// A realm that docxy will not ask is remembered with the reason.
+    realm: Result<Realm, String>,
+}
+
+/// Where tokens for an upstream are given out.
+#[derive(Clone, Debug)]
+pub struct Realm {
+    /// Whom to ask; its query is apart.
+    pub target: Target,
+    /// The realm's own query.
+    pub query: Option<String>,
+    /// The service that the challenge names.
+    pub service: Option<String>,
+    /// The widest class of address that may be asked; `None` where the operator has named the host.
+    pub reach: Option<Reach>,
+}
+
+impl Realms {
+    /// No realm of so many upstreams.
+    pub fn new(upstreams: usize) -> Realms {
+        Realms {
+            learned: Mutex::new(vec![Vec::new(); upstreams]),
+        }
+    }
+
+    /// Learns from a 401 that the upstream itself has given for `asked`.
+    pub fn learn(&self, table: &Table, upstream: UpstreamId, reply: &Reply, asked: &Target) {
+        let challenges = reply
+            .head
+            .fields
+            .all("www-authenticate")
+            .filter_map(|value| bearers(value).ok())
+            .flatten();
+        for bearer in challenges {
+            let realm = Realm::new(table, upstream, &bearer, asked, reply.answered_from());
+            self.remember(
+                upstream,
+                Learned {
+                    service: bearer.service,
+                    realm,
+                },
+            );
+        }
+    }
+
+    fn remember(&self, upstream: UpstreamId, learned: Learned) {
+        let mut all = self.lock();
+        let Some(known) = all.get_mut(upstream.index()) else {
+            return;
+        };
+        known.retain(|other| other.service != learned.service);
+        if known.len() >= MAX_SERVICES {
+            known.remove(0);
+        }
+        known.push(learned);
+    }
+
+    /// The realm for a service, or the one learned last where the client names none.
+    fn find(&self, upstream: UpstreamId, service: Option<&str>) -> Option<Result<Realm, String>> {
+        let all = self.lock();
+        let known = all.get(upstream.index())?;
+        let found = match service {
+            Some(service) => known
+                .iter()
+                .find(|learned| learned.service.as_deref() == Some(service)),
+            None => known.last(),
+        };
+        found.map(|learned| learned.realm.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<Learned>>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Realm {
+    /// Checks a realm that an upstream at an address of class `from` has announced (design §4).
+    fn new(
+        table: &Table,
+        upstream: UpstreamId,
+        bearer: &Bearer,
+        asked: &Target,
+        from: Reach,
+    ) -> Result<Realm, String> {
+        let upstream = table.get(upstream);
+        let target = asked
+            .resolve(bearer.realm.as_bytes())
+            .map_err(|error| format!("its realm is malformed: {error}"))?;
+        let named = target.origin.authority();
+        let is_named = upstream
+            .realm_host
+            .as_ref()
+            .is_some_and(|host| *host == named);
+        if upstream.realm_host.is_some() && !is_named {
+            return Err(format!(
+                "its realm is at {named}, which is not the host that --realm-host names"
+            ));
+        }
+        if (upstream.origin.scheme(), target.origin.scheme()) == (Scheme::Https, Scheme::Http) {
+            return Err(format!("its realm at {named} is not https"));
+        }
+        let reach = if is_named || target.origin == upstream.origin {
+            None
+        } else {
+            Some(from)
+        };
+        let (path, query) = split_query(&target.path_and_query);
+        let query = query
+            .strip_prefix('?')
+            .filter(|query| !query.is_empty())
+            .map(str::to_owned);
+        let target = Target {
+            origin: target.origin.clone(),
+            path_and_query: path.to_owned(),
+        };
+        Ok(Realm {
+            target,
+            query,
+            service: bearer.service.clone(),
+            reach,
+        })
+    }
+}
+
+impl Proxy {
+    /// The realm of an upstream; `None` if it wants no tokens.
+    ///
+    /// Found out by `/v2/`, else by a manifest of `repository`, where nothing has been learned yet.
+    pub(crate) async fn realm(
+        &self,
+        request: &Request<'_>,
+        upstream: UpstreamId,
+        service: Option<&str>,
+        repository: Option<&str>,
+        trace: &mut Trace,
+    ) -> Result<Option<Realm>, Answer> {
+        let mut found = self.realms.find(upstream, service);
+        if found.is_none() {
+            self.discover(request, upstream, b"GET", "/v2/".to_owned(), trace)
+                .await?;
+            found = self
+                .realms
+                .find(upstream, service)
+                .or_else(|| self.realms.find(upstream, None));
+        }
+        if let (None, Some(repository)) = (&found, repository) {
+            let path = format!("/v2/{repository}/manifests/latest");
+            self.discover(request, upstream, b"HEAD", path, trace)
+                .await?;
+            found = self
+                .realms
+                .find(upstream, service)
+                .or_else(|| self.realms.find(upstream, None));
+        }
+        found.transpose().map_err(|why| {
+            let name = &self.table.get(upstream).name;
+            Answer::error(
+                502,
+                "UNAVAILABLE",
+                format_args!("{name}: {why}; if it is meant, set --realm-host {name}=HOST"),
+            )
+        })
+    }
+
+    /// Asks without credentials, to be challenged.
+    async fn discover(
+        &self,
+        request: &Request<'_>,
+        upstream: UpstreamId,
+        method: &[u8],
+        path_and_query: String,
+        trace: &mut Trace,
+    ) -> Result<(), Answer> {
+        let target = Target {
+            origin: self.table.get(upstream).origin.clone(),
+            path_and_query,
+        };
+        let head = rewrite::request_head(&rewrite::Request {
+            method,
+            target: &target,
+            fields: &request.head.fields,
+            credentials: Credentials::Withheld,
+            part: Part::AsAsked,
+            via: &self.via,
+            body: None,
+        });
+        trace.asked = target.origin.to_string();
+        let reply = self
+            .client
+            .send(
+                &target.origin,
+                None,
+                &Message {
+                    method,
+                    head: &head,
+                    body: b"",
+                },
+            )
+            .await?;
+        if reply.head.status == 401 {
+            self.realms.learn(&self.table, upstream, &reply, &target);
+        }
+        reply.discard(&self.client).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! `Link` (RFC 8288) and `Location` in the client's view (design §6): what points at the upstream points through docxy.
+
+use super::route::{Place, without_ns};
+use crate::http::uri::{Target, split_query};
+
+/// A `Location` as the client must see it: path-absolute, with its prefix after `/v2/` and its `ns` in the query.
+///
+/// `asked` is the request as the upstream saw it. `None` if the reference leaves the upstream's `/v2/` or is malformed: it is
+/// left as it is.
+pub fn location(value: &[u8], asked: &Target, place: &Place) -> Option<String> {
+    let target = asked.resolve(value).ok()?;
+    if target.origin != asked.origin {
+        return None;
+    }
+    let (path, query) = split_query(&target.path_and_query);
+    let rest = path.strip_prefix("/v2/")?;
+    // An absolute reference keeps its dot segments, and they could lead out of the prefix.
+    if rest
+        .split('/')
+        .any(|segment| segment == "." || segment == "..")
+    {
+        return None;
+    }
+    let prefix = place
+        .prefix
+        .as_deref()
+        .map(|prefix| format!("{prefix}/"))
+        .unwrap_or_default();
+    let query = match &place.ns {
+        Some(ns) => with_ns(query, ns),
+        None => query.to_owned(),
+    };
+    Some(format!("/v2/{prefix}{rest}{query}"))
+}
+
+/// A `Link` field value with each `<reference>` as [`location`] has it; all else stays byte for byte.
+pub fn link(value: &[u8], asked: &Target, place: &Place) -> Vec<u8> {
+    let mut written = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((&first, after)) = rest.split_first() {
+        let length = match first {
+            b'<' => after.iter().position(|&b| b == b'>').map(|end| end + 1),
+            b'"' => quoted_length(after),
+            _ => Some(0),
+        };
+        // What does not end is copied to the end of the field.
+        let (piece, following) = rest.split_at(length.map_or(rest.len(), |length| length + 1));
+        let reference = piece
+            .strip_prefix(b"<")
+            .and_then(|piece| piece.strip_suffix(b">"));
+        match reference.and_then(|reference| location(reference, asked, place)) {
+            Some(reference) => {
+                written.push(b'<');
+                written.extend_from_slice(reference.as_bytes());
+                written.push(b'>');
+            }
+            None => written.extend_from_slice(piece),
+        }
+        rest = following;
+    }
+    written
+}
+
+/// Up to and with the closing quote of a quoted-string whose opening one is passed.
+fn quoted_length(after_quote: &[u8]) -> Option<usize> {
+    let mut escaped = false;
+    let end = after_quote.iter().position(|&b| {
+        let closes = b == b'"' && !escaped;
+        escaped = b == b'\\' && !escaped;
+        closes
+    });
+    end.map(|end| end + 1)
+}
+
+fn with_ns(query: &str, ns: &str) -> String {
+    let kept = without_ns(query);
+    let separator = if kept.is_empty() {
+        "?"
+    } else if kept == "?" {
+        ""
+    } else {
+        "&"
+    };
+    format!("{kept}{separator}ns={ns}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> Target {
+        Target::parse(b"https://r.test/v2/library/a/tags/list?n=1").unwrap()
+    }
+
+    fn place(prefix: Option<&str>, ns: Option<&str>) -> Place {
+        Place {
+            prefix: prefix.map(str::to_owned),
+            ns: ns.map(str::to_owned),
+            ..Place::default()
+        }
+    }
+
+    #[test]
+    fn references_keep_the_clients_prefix_and_ns() {
+        let cases = [
+            // reference, plain, with prefix, with ns
+            (
+                "/v2/library/a/tags/list?n=1&last=x",
+                "/v2/library/a/tags/list?n=1&last=x",
+                "/v2/r.test/library/a/tags/list?n=1&last=x",
+                "/v2/library/a/tags/list?n=1&last=x&ns=r.test%3A5",
+            ),
+            (
+                "https://R.test:443/v2/b/tags/list",
+                "/v2/b/tags/list",
+                "/v2/r.test/b/tags/list",
+                "/v2/b/tags/list?ns=r.test%3A5",
+            ),
+            (
+                "//r.test/v2/b",
+                "/v2/b",
+                "/v2/r.test/b",
+                "/v2/b?ns=r.test%3A5",
+            ),
+            (
+                "?last=y%2Fz",
+                "/v2/library/a/tags/list?last=y%2Fz",
+                "/v2/r.test/library/a/tags/list?last=y%2Fz",
+                "/v2/library/a/tags/list?last=y%2Fz&ns=r.test%3A5",
+            ),
+            (
+                "list?last=y",
+                "/v2/library/a/tags/list?last=y",
+                "/v2/r.test/library/a/tags/list?last=y",
+                "/v2/library/a/tags/list?last=y&ns=r.test%3A5",
+            ),
+            (
+                "../../b/tags/list",
+                "/v2/library/b/tags/list",
+                "/v2/r.test/library/b/tags/list",
+                "/v2/library/b/tags/list?ns=r.test%3A5",
+            ),
+            ("/v2/b?", "/v2/b?", "/v2/r.test/b?", "/v2/b?ns=r.test%3A5"),
+            (
+                "/v2/b?ns=x&n=1",
+                "/v2/b?ns=x&n=1",
+                "/v2/r.test/b?ns=x&n=1",
+                "/v2/b?n=1&ns=r.test%3A5",
+            ),
+            ("/v2/b#f", "/v2/b", "/v2/r.test/b", "/v2/b?ns=r.test%3A5"),
+            ("/v2/", "/v2/", "/v2/r.test/", "/v2/?ns=r.test%3A5"),
+        ];
+        for (reference, plain, prefixed, with_ns) in cases {
+            let shown = |place| location(reference.as_bytes(), &asked(), &place);
+            assert_eq!(
+                shown(place(None, None)).as_deref(),
+                Some(plain),
+                "{reference}"
+            );
+            assert_eq!(
+                shown(place(Some("r.test"), None)).as_deref(),
+                Some(prefixed),
+                "{reference}"
+            );
+            assert_eq!(
+                shown(place(None, Some("r.test%3A5"))).as_deref(),
+                Some(with_ns),
+                "{reference}"
+            );
+        }
+        let both = location(b"/v2/b?x", &asked(), &place(Some("R.test"), Some("r")));
+        assert_eq!(both.as_deref(), Some("/v2/R.test/b?x&ns=r"));
+    }
+
+    #[test]
+    fn what_points_elsewhere_is_left() {
+        let references: [&[u8]; 12] = [
+            b"https://r.test/v2/../a",
+            b"https://r.test/v2/a/./b",
+            b"https://other.test/v2/a",
+            b"http://r.test/v2/a",
+            b"https://r.test:8443/v2/a",
+            b"//other.test/v2/a",
+            b"/other/a",
+            b"/v2",
+            b"/v2/../etc",
+            b"mailto:a@b",
+            b"https://u:p@r.test/v2/a",
+            b"/v2/a\r\nX: y",
+        ];
+        for reference in references {
+            assert_eq!(
+                location(reference, &asked(), &place(Some("r.test"), None)),
+                None,
+                "{}",
+                reference.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn links_change_between_their_brackets_only() {
+        let cases = [
+            ("", ""),
+            (
+                "</v2/a/tags/list?last=x>; rel=\"next\"",
+                "</v2/r.test/a/tags/list?last=x>; rel=\"next\"",
+            ),
+            ("<https://r.test/v2/a>;rel=next", "</v2/r.test/a>;rel=next"),
+            (
+                "</v2/a,b;c>; rel=\"next\" , </v2/d>",
+                "</v2/r.test/a,b;c>; rel=\"next\" , </v2/r.test/d>",
+            ),
+            (
+                "<https://other.test/v2/a>; rel=next",
+                "<https://other.test/v2/a>; rel=next",
+            ),
+            (
+                "</v2/a>; title=\"</v2/b>, \\\"</v2/c>\\\\\"; rel=next, </v2/d>",
+                "</v2/r.test/a>; title=\"</v2/b>, \\\"</v2/c>\\\\\"; rel=next, </v2/r.test/d>",
+            ),
+            ("</v2/a", "</v2/a"),
+            (
+                "</v2/a>; title=\"</v2/b>",
+                "</v2/r.test/a>; title=\"</v2/b>",
+            ),
+            (
+                "<>; rel=next",
+                "</v2/r.test/library/a/tags/list?n=1>; rel=next",
+            ),
+            ("nothing", "nothing"),
+        ];
+        for (value, expected) in cases {
+            let written = link(value.as_bytes(), &asked(), &place(Some("r.test"), None));
+            assert_eq!(String::from_utf8(written).unwrap(), expected, "{value}");
+        }
+        assert_eq!(
+            link(b"\xff</v2/a>\xff", &asked(), &place(None, None)),
+            b"\xff</v2/a>\xff"
+        );
+    }
+
+    #[test]
+    fn any_cut_and_any_byte_is_survived() {
+        let value = b"<https://r.test/v2/a?x=1>; rel=\"ne\\\"xt\", <b>; t=\"<c>\"";
+        for at in 0..value.len() {
+            let place = place(Some("r.test"), Some("r.test"));
+            let _ = link(&value[..at], &asked(), &place);
+            let _ = link(&value[at..], &asked(), &place);
+            for b in [b'<', b'>', b'"', b'\\', b'\r', 0, 0xff] {
+                let mut changed = value.to_vec();
+                changed[at] = b;
+                let written = link(&changed, &asked(), &place);
+                let lines = |bytes: &[u8]| bytes.iter().filter(|&&b| b == b'\r').count();
+                assert!(lines(&written) <= lines(&changed));
+            }
+        }
+    }
+}

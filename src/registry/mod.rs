@@ -1,0 +1,16 @@
+//! What docxy knows of registries: names, routes, tokens, redirects. Pure: no sockets, no clock.
+//!
+//! In reading order: [`name`] is the grammar, [`table`] the closed table of upstreams, [`access`] what may pass and with
+//! whose login, [`route`] where a request goes; [`challenge`] and [`token`] are the way to a token; [`reach`] and
+//! [`redirect`] say where a redirect may lead; [`links`] and [`rewrite`] change heads on their way.
+
+pub mod access;
+pub mod challenge;
+pub mod links;
+pub mod name;
+pub mod reach;
+pub mod redirect;
+pub mod rewrite;
+pub mod route;
+pub mod table;
+pub mod token;

@@ -1,0 +1,354 @@
+//! The small layer that changes heads on their way: what goes to an upstream, and what comes back to the client (design §6).
+
+use super::challenge::{self, Bearer, ChallengeError};
+use super::links;
+use super::route::Place;
+use crate::http::fields::Fields;
+use crate::http::head::ResponseHead;
+use crate::http::uri::Target;
+use crate::http::write::HeadWriter;
+
+/// A request as it goes to one target.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The client's method, or docxy's.
+    pub method: &'a [u8],
+    /// Who is asked for what.
+    pub target: &'a Target,
+    /// The client's fields.
+    pub fields: &'a Fields,
+    /// Whether the client's `Authorization` may go there.
+    pub credentials: Credentials,
+    /// What part is asked for.
+    pub part: Part,
+    /// docxy's name in `Via` (RFC 9110 §7.6.3).
+    pub via: &'a str,
+    /// The length of the body, if there is one.
+    pub body: Option<usize>,
+}
+
+/// Whether `Authorization` goes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// As the client sent it.
+    Sent,
+    /// Not at all.
+    Withheld,
+}
+
+/// What part of a representation is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What the client asked for, under its conditions.
+    AsAsked,
+    /// The first byte, unconditionally, to learn the size of the whole.
+    FirstByte,
+}
+
+/// Fields of a request that are docxy's own matter, or that would tell an upstream more than it should know.
+const NOT_FORWARDED: [&str; 10] = [
+    "host",
+    "content-length",
+    "expect",
+    "cookie",
+    "cookie2",
+    "via",
+    "forwarded",
+    "x-real-ip",
+    "http2-settings",
+    "max-forwards",
+];
+
+/// Conditions and ranges, which make no sense when docxy asks for a size.
+const PRECONDITIONS: [&str; 6] = [
+    "range",
+    "if-range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+];
+
+/// Fields of an answer that speak of the upstream's relation to its client, which is docxy (RFC 6265, RFC 6797, RFC 7838).
+const NOT_PASSED: [&str; 6] = [
+    "docker-ratelimit-source",
+    "set-cookie",
+    "set-cookie2",
+    "alt-svc",
+    "strict-transport-security",
+    "oci-namespace",
+];
+
+/// Writes the head of a request to an upstream.
+pub fn request_head(request: &Request<'_>) -> Vec<u8> {
+    let mut head = HeadWriter::request(request.method, &request.target.path_and_query);
+    head.field_of("Host", request.target.origin.authority());
+    for (name, value) in request
+        .fields
+        .end_to_end()
+        .filter(|(name, _)| goes_along(name, request))
+    {
+        head.field(name, value);
+    }
+    if request.part == Part::FirstByte {
+        head.field("Range", "bytes=0-0");
+    }
+    for value in request.fields.all("via") {
+        head.field("Via", value);
+    }
+    head.field_of("Via", format_args!("1.1 {}", request.via));
+    if let Some(length) = request.body {
+        head.field_of("Content-Length", length);
+    }
+    head.finish()
+}
+
+fn goes_along(name: &[u8], request: &Request<'_>) -> bool {
+    let withheld =
+        request.credentials == Credentials::Withheld && name.eq_ignore_ascii_case(b"authorization");
+    let conditional = request.part == Part::FirstByte && is_one_of(name, &PRECONDITIONS);
+    !withheld
+        && !conditional
+        && !is_one_of(name, &NOT_FORWARDED)
+        && !starts_with(name, b"x-forwarded-")
+}
+
+/// How the client sees an answer.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The request that was answered.
+    pub target: &'a Target,
+    /// How the client addresses the upstream.
+    pub place: &'a Place,
+    /// Whether the answer is the upstream's own or that of another origin to which it pointed.
+    pub source: Source,
+    /// The length that the client is told, if any.
+    pub length: Option<u64>,
+}
+
+/// Who gave an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The upstream itself, asked directly.
+    Upstream,
+    /// The upstream itself, after a redirect to itself.
+    Redirected,
+    /// Another origin: neither its challenges nor its links are the upstream's.
+    Elsewhere,
+}
+
+/// Writes the end-to-end fields of an answer as the client is to see them. Challenges get the realm that `realm` names.
+///
+/// Fails if a challenge of the upstream cannot be read, and so cannot be kept from sending the client elsewhere.
+pub fn response_fields(
+    out: &mut HeadWriter,
+    head: &ResponseHead,
+    view: &View<'_>,
+    mut realm: impl FnMut(&Bearer) -> String,
+) -> Result<(), ChallengeError> {
+    let mut length = view.length;
+    let redirected = view.source != Source::Upstream;
+    for (name, value) in head.fields.end_to_end() {
+        match Treatment::of(name) {
+            Treatment::Pass => out.field(name, value),
+            Treatment::Drop => {}
+            Treatment::Length => {
+                if let Some(length) = length.take() {
+                    out.field_of("Content-Length", length);
+                }
+            }
+            Treatment::Challenge if view.source == Source::Elsewhere => {}
+            Treatment::Challenge => out.field(name, challenge::rewrite(value, &mut realm)?),
+            Treatment::Link if view.source != Source::Elsewhere => {
+                out.field(name, links::link(value, view.target, view.place));
+            }
+            Treatment::Location if view.source != Source::Elsewhere => {
+                match links::location(value, view.target, view.place) {
+                    Some(location) => out.field(name, location),
+                    None => out.field(name, value),
+                }
+            }
+            Treatment::Link | Treatment::Location => out.field(name, value),
+            Treatment::CacheControl if redirected => {}
+            Treatment::CacheControl => out.field(name, value),
+        }
+    }
+    if redirected {
+        out.field("Cache-Control", "private");
+    }
+    if let Some(length) = length {
+        out.field_of("Content-Length", length);
+    }
+    if let Some(ns) = view.place.namespace() {
+        out.field("OCI-Namespace", ns);
+    }
+    Ok(())
+}
+
+/// What becomes of a field of an answer.
+enum Treatment {
+    Pass,
+    Drop,
+    Length,
+    Challenge,
+    Link,
+    Location,
+    CacheControl,
+}
+
+impl Treatment {
+    fn of(name: &[u8]) -> Treatment {
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"link") => Treatment::Link,
+            8 if name.eq_ignore_ascii_case(b"location") => Treatment::Location,
+            13 if name.eq_ignore_ascii_case(b"cache-control") => Treatment::CacheControl,
+            14 if name.eq_ignore_ascii_case(b"content-length") => Treatment::Length,
+            16 if name.eq_ignore_ascii_case(b"www-authenticate") => Treatment::Challenge,
+            _ if is_one_of(name, &NOT_PASSED) => Treatment::Drop,
+            _ => Treatment::Pass,
+        }
+    }
+}
+
+fn is_one_of(name: &[u8], known: &[&str]) -> bool {
+    known
+        .iter()
+        .any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
+}
+
+fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::head::RequestHead;
+    use bytes::Bytes;
+
+    fn target(url: &str) -> Target {
+        Target::parse(url.as_bytes()).unwrap()
+    }
+
+    fn fields(lines: &str) -> Fields {
+        RequestHead::parse(Bytes::from(format!("GET / HTTP/1.1\r\n{lines}\r\n")))
+            .unwrap()
+            .fields
+    }
+
+    fn sent(lines: &str, credentials: Credentials, part: Part) -> String {
+        let (target, fields) = (target("https://r.test/v2/a/manifests/b?n=1"), fields(lines));
+        let via = "docxy-x";
+        let request = Request {
+            method: b"GET",
+            target: &target,
+            fields: &fields,
+            credentials,
+            part,
+            via,
+            body: None,
+        };
+        String::from_utf8(request_head(&request)).unwrap()
+    }
+
+    const ASKED: &str = "Host: docxy.test:5000\r\nAccept: a\r\nAuthorization: Bearer t\r\nAccept: b\r\nCookie: c\r\n\
+        X-Forwarded-For: 1\r\nX-FORWARDED-anything: 1\r\nForwarded: for=1\r\nConnection: X-Drop\r\nX-Drop: 1\r\n\
+        Range: bytes=1-\r\nIf-None-Match: \"x\"\r\nVia: 1.0 other\r\nExpect: 100-continue\r\nContent-Length: 3\r\n";
+
+    #[test]
+    fn a_request_is_written_anew() {
+        assert_eq!(
+            sent(ASKED, Credentials::Sent, Part::AsAsked),
+            "GET /v2/a/manifests/b?n=1 HTTP/1.1\r\nHost: r.test\r\nAccept: a\r\nAuthorization: Bearer t\r\nAccept: b\r\n\
+             Range: bytes=1-\r\nIf-None-Match: \"x\"\r\nVia: 1.0 other\r\nVia: 1.1 docxy-x\r\n\r\n"
+        );
+        assert_eq!(
+            sent(ASKED, Credentials::Withheld, Part::FirstByte),
+            "GET /v2/a/manifests/b?n=1 HTTP/1.1\r\nHost: r.test\r\nAccept: a\r\nAccept: b\r\nRange: bytes=0-0\r\n\
+             Via: 1.0 other\r\nVia: 1.1 docxy-x\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_form_has_the_length_that_it_was_given() {
+        let (target, fields) = (
+            target("http://r.test:81/token"),
+            fields("Host: a\r\nContent-Length: 9\r\n"),
+        );
+        let request = Request {
+            method: b"POST",
+            target: &target,
+            fields: &fields,
+            credentials: Credentials::Sent,
+            part: Part::AsAsked,
+            via: "d",
+            body: Some(4),
+        };
+        let head = String::from_utf8(request_head(&request)).unwrap();
+        assert_eq!(
+            head,
+            "POST /token HTTP/1.1\r\nHost: r.test:81\r\nVia: 1.1 d\r\nContent-Length: 4\r\n\r\n"
+        );
+    }
+
+    fn seen(
+        lines: &str,
+        place: &Place,
+        source: Source,
+        length: Option<u64>,
+    ) -> Result<String, ChallengeError> {
+        let head =
+            ResponseHead::parse(Bytes::from(format!("HTTP/1.1 200 OK\r\n{lines}\r\n"))).unwrap();
+        let target = target("https://r.test/v2/a/tags/list?n=1");
+        let mut out = HeadWriter::answer(200, b"OK");
+        let view = View {
+            target: &target,
+            place,
+            source,
+            length,
+        };
+        response_fields(&mut out, &head, &view, |_| {
+            "https://docxy.test/auth/r.test/token".to_owned()
+        })?;
+        Ok(String::from_utf8(out.finish()).unwrap())
+    }
+
+    const ANSWERED: &str = "Content-Type: t\r\nContent-Length: 5\r\nSet-Cookie: a\r\nX-A: 1\r\nX-A: 2\r\nAlt-Svc: h3\r\n\
+        Strict-Transport-Security: x\r\nDocker-RateLimit-Source: 1.2.3.4\r\nRateLimit-Remaining: 9\r\nCache-Control: public\r\n\
+        WWW-Authenticate: Bearer realm=\"https://auth.test/t\",service=\"s\"\r\nConnection: close\r\nKeep-Alive: 1\r\n\
+        Location: https://r.test/v2/a/x\r\n";
+
+    #[test]
+    fn an_answer_keeps_what_is_the_clients() {
+        let place = Place::default();
+        assert_eq!(
+            seen(ANSWERED, &place, Source::Upstream, Some(5)).unwrap(),
+            "HTTP/1.1 200 OK\r\nContent-Type: t\r\nContent-Length: 5\r\nX-A: 1\r\nX-A: 2\r\nRateLimit-Remaining: 9\r\n\
+             Cache-Control: public\r\nWWW-Authenticate: Bearer realm=\"https://docxy.test/auth/r.test/token\",service=\"s\"\r\n\
+             Location: /v2/a/x\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn another_origin_teaches_the_client_nothing() {
+        let place = Place {
+            ns: Some("r.test".to_owned()),
+            ..Place::default()
+        };
+        assert_eq!(
+            seen(ANSWERED, &place, Source::Elsewhere, None).unwrap(),
+            "HTTP/1.1 200 OK\r\nContent-Type: t\r\nX-A: 1\r\nX-A: 2\r\nRateLimit-Remaining: 9\r\n\
+             Location: https://r.test/v2/a/x\r\nCache-Control: private\r\nOCI-Namespace: r.test\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_length_that_the_answer_lacks_is_added() {
+        let place = Place::default();
+        assert_eq!(
+            seen("A: b\r\n", &place, Source::Redirected, Some(7)).unwrap(),
+            "HTTP/1.1 200 OK\r\nA: b\r\nCache-Control: private\r\nContent-Length: 7\r\n\r\n"
+        );
+    }
+}

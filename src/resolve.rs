@@ -1,0 +1,215 @@
+//! Names to addresses: answers kept for a while, the last good one used when a lookup fails, one lookup at a time per name.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::timeouts;
+
+/// How long an answer is used without asking again.
+const KEEP: Duration = Duration::from_secs(30);
+
+/// How long those who waited for a lookup share its failure instead of repeating it one after another.
+const KEEP_FAILURE: Duration = Duration::from_secs(1);
+
+/// Names that are remembered. Redirects name new ones, so this has to end somewhere; no pull needs more than a few.
+const MAX_NAMES: usize = 1024;
+
+/// The names that have been looked up.
+#[derive(Debug, Default)]
+pub struct Resolver {
+    names: Mutex<HashMap<Box<str>, Arc<Name>>>,
+}
+
+type Name = tokio::sync::Mutex<Known>;
+
+#[derive(Debug, Default)]
+struct Known {
+    addresses: Vec<IpAddr>,
+    good_until: Option<Instant>,
+    failed: Option<(Instant, io::ErrorKind)>,
+}
+
+impl Resolver {
+    /// The addresses of `name`, in the resolver's order, never empty.
+    ///
+    /// Fails with [`io::ErrorKind::TimedOut`] after [`timeouts::LOOKUP`] where no earlier answer helps out.
+    pub async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        self.lookup_by(name, system_lookup).await
+    }
+
+    async fn lookup_by<F>(
+        &self,
+        name: &str,
+        ask: impl FnOnce(String) -> F,
+    ) -> io::Result<Vec<IpAddr>>
+    where
+        F: Future<Output = io::Result<Vec<IpAddr>>>,
+    {
+        let entry = self.entry(name);
+        let mut known = entry.lock().await;
+        let now = Instant::now();
+        if known.good_until.is_some_and(|until| now < until) {
+            return Ok(known.addresses.clone());
+        }
+        if let Some((at, kind)) = known.failed.filter(|(at, _)| now < *at + KEEP_FAILURE) {
+            return known
+                .last_good()
+                .ok_or_else(|| io::Error::new(kind, format!("failed {:?} ago", now - at)));
+        }
+        let answer = timeout(timeouts::LOOKUP, ask(name.to_owned())).await;
+        known.learn(answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())))
+    }
+
+    fn entry(&self, name: &str) -> Arc<Name> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() >= MAX_NAMES && !names.contains_key(name) {
+            // Whoever waits for an entry holds it by its Arc.
+            names.clear();
+        }
+        Arc::clone(names.entry(name.into()).or_default())
+    }
+}
+
+impl Known {
+    fn learn(&mut self, answer: io::Result<Vec<IpAddr>>) -> io::Result<Vec<IpAddr>> {
+        let now = Instant::now();
+        let error = match answer {
+            Ok(addresses) if !addresses.is_empty() => {
+                *self = Known {
+                    addresses,
+                    good_until: Some(now + KEEP),
+                    failed: None,
+                };
+                return Ok(self.addresses.clone());
+            }
+            Ok(_) => io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
+            Err(error) => error,
+        };
+        self.failed = Some((now, error.kind()));
+        self.last_good().ok_or(error)
+    }
+
+    fn last_good(&self) -> Option<Vec<IpAddr>> {
+        (!self.addresses.is_empty()).then(|| self.addresses.clone())
+    }
+}
+
+async fn system_lookup(name: String) -> io::Result<Vec<IpAddr>> {
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in tokio::net::lookup_host((name, 0)).await? {
+        if !addresses.contains(&address.ip()) {
+            addresses.push(address.ip());
+        }
+    }
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const TWO: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+    fn refused() -> io::Result<Vec<IpAddr>> {
+        Err(io::ErrorKind::Other.into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_kept_for_half_a_minute() {
+        let resolver = Resolver::default();
+        let first = resolver
+            .lookup_by("a", async |_| Ok(vec![ONE]))
+            .await
+            .unwrap();
+        tokio::time::advance(KEEP - Duration::from_millis(1)).await;
+        let kept = resolver
+            .lookup_by("a", async |_| Ok(vec![TWO]))
+            .await
+            .unwrap();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let asked = resolver
+            .lookup_by("a", async |_| Ok(vec![TWO]))
+            .await
+            .unwrap();
+        assert_eq!((first, kept, asked), (vec![ONE], vec![ONE], vec![TWO]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_good_answer_helps_out() {
+        let resolver = Resolver::default();
+        assert!(
+            resolver.lookup_by("a", async |_| refused()).await.is_err(),
+            "none yet"
+        );
+        tokio::time::advance(KEEP_FAILURE).await;
+        assert_eq!(
+            resolver
+                .lookup_by("a", async |_| Ok(vec![ONE]))
+                .await
+                .unwrap(),
+            [ONE]
+        );
+        tokio::time::advance(KEEP * 100).await;
+        assert_eq!(
+            resolver.lookup_by("a", async |_| refused()).await.unwrap(),
+            [ONE]
+        );
+        tokio::time::advance(KEEP_FAILURE).await;
+        assert_eq!(
+            resolver.lookup_by("a", async |_| Ok(vec![])).await.unwrap(),
+            [ONE],
+            "an empty answer is none"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_is_given_up_after_its_time() {
+        let resolver = Resolver::default();
+        let before = Instant::now();
+        let error = resolver
+            .lookup_by("a", |_| std::future::pending())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.kind(), before.elapsed()),
+            (io::ErrorKind::TimedOut, timeouts::LOOKUP)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_share_one_lookup_and_its_failure() {
+        let resolver = Resolver::default();
+        let asked = Cell::new(0);
+        let ask = async |_| {
+            asked.set(asked.get() + 1);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            refused()
+        };
+        let (a, b, c) = tokio::join!(
+            resolver.lookup_by("a", ask),
+            resolver.lookup_by("a", ask),
+            resolver.lookup_by("a", ask)
+        );
+        assert!(a.is_err() && b.is_err() && c.is_err());
+        assert_eq!(asked.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn names_are_bounded() {
+        let resolver = Resolver::default();
+        for name in 0..MAX_NAMES + 10 {
+            resolver
+                .lookup_by(&name.to_string(), async |_| Ok(vec![ONE]))
+                .await
+                .unwrap();
+        }
+        assert!(resolver.names.lock().unwrap().len() <= MAX_NAMES);
+    }
+}

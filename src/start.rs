@@ -1,0 +1,106 @@
+//! From a configuration to what runs: sockets bound, certificates loaded, the shared state put together.
+
+use std::error::Error;
+use std::fmt;
+use std::net::TcpListener;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Config;
+use crate::http::uri::Scheme;
+use crate::log::Log;
+use crate::proxy::Proxy;
+use crate::realm::Realms;
+use crate::tls;
+use crate::upstream::Client;
+
+/// A listener that is bound but not served yet.
+pub struct Bound {
+    /// The socket, which does not block.
+    pub tcp: TcpListener,
+    /// TLS, if it is spoken there.
+    pub tls: Option<TlsAcceptor>,
+    /// What is spoken there.
+    pub scheme: Scheme,
+}
+
+/// An https listener without a certificate.
+#[derive(Debug)]
+struct NoCertificate {
+    port: u16,
+}
+
+impl fmt::Display for NoCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = self.port;
+        write!(
+            f,
+            "port {port} is to speak https without a certificate; give one with --tls-cert and --tls-key"
+        )?;
+        write!(f, ", or write --listen http://ADDR:{port} for plain HTTP")
+    }
+}
+
+impl Error for NoCertificate {}
+
+/// Lets docxy have as many descriptors as it may: each transfer takes two, and the usual soft limit is 1024.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where this fails the limit stays as it was, and connections wait when it is reached.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
+}
+
+/// Loads the certificate and binds all listeners.
+pub fn bind(config: &Config) -> Result<Vec<Bound>, Box<dyn Error>> {
+    let acceptor = match &config.certificate {
+        Some((cert, key)) => Some(TlsAcceptor::from(tls::of_listener(cert, key)?)),
+        None => None,
+    };
+    let mut bound = Vec::new();
+    for listen in &config.listen {
+        let scheme = config.scheme(listen);
+        let tls = match scheme {
+            Scheme::Http => None,
+            Scheme::Https => Some(
+                acceptor
+                    .clone()
+                    .ok_or(NoCertificate { port: listen.port })?,
+            ),
+        };
+        for tcp in listen.bind(&config.listen)? {
+            bound.push(Bound {
+                tcp,
+                tls: tls.clone(),
+                scheme,
+            });
+        }
+    }
+    Ok(bound)
+}
+
+/// Puts together what all connections share.
+pub fn proxy(config: Config) -> Result<Proxy, Box<dyn Error>> {
+    let client = Client::new(
+        tls::towards_upstreams(config.upstream_ca.as_deref())?,
+        config.timeouts,
+    );
+    let name = u64::from_ne_bytes(tls::random()?);
+    Ok(Proxy {
+        realms: Realms::new(config.table.ids().count()),
+        table: config.table,
+        allow: config.allow,
+        allow_client: config.allow_client,
+        public_url: config.public_url,
+        via: format!("docxy-{name:016x}"),
+        client,
+        timeouts: config.timeouts,
+        log: Log::new(config.log),
+    })
+}

@@ -1,0 +1,36 @@
+//! How long docxy waits for what. There is no limit on a whole transfer.
+
+use std::time::Duration;
+
+/// A client's request head, from its first byte to its last.
+pub const CLIENT_HEAD: Duration = Duration::from_secs(10);
+
+/// A client's connection between two requests; longer than the 60 s of most clients, so that they close first.
+pub const CLIENT_IDLE: Duration = Duration::from_secs(75);
+
+/// A TLS handshake, on either side.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// One lookup of a name.
+pub const LOOKUP: Duration = Duration::from_secs(5);
+
+/// A connection to any of an origin's addresses.
+pub const CONNECT: Duration = Duration::from_secs(5);
+
+/// Between the first attempts at two addresses (RFC 8305 §5).
+pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+
+/// An upstream's answer head, from the last byte of the request.
+pub const RESPONSE_HEAD: Duration = Duration::from_secs(30);
+
+/// What a client may still send before its connection is closed under it; long enough for it to read the answer.
+pub const LINGER: Duration = Duration::from_secs(2);
+
+/// The two that the operator sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// No byte from an upstream body.
+    pub body: Duration,
+    /// No progress of a reading client.
+    pub client: Duration,
+}

@@ -1,0 +1,165 @@
+//! Token requests: sent on to the realm that the upstream announced, with the scopes that it knows.
+
+use crate::answer::Answer;
+use crate::forward::Journey;
+use crate::http::uri::Target;
+use crate::proxy::{Proxy, Request, Response, Trace};
+use crate::realm::Realm;
+use crate::registry::access::Identity;
+use crate::registry::redirect::Trail;
+use crate::registry::rewrite::Credentials;
+use crate::registry::route::{Place, TokenRoute};
+use crate::registry::table::UpstreamId;
+use crate::registry::token::{Parameters, SERVICE, TokenError};
+
+/// A token request that has been read.
+struct Wanted<'a> {
+    query: Parameters<'a>,
+    form: Option<Parameters<'a>>,
+    upstream: UpstreamId,
+    identity: Identity,
+}
+
+impl Wanted<'_> {
+    /// The service that the client names, unless it is docxy's own.
+    fn service(&self) -> Option<String> {
+        let form = self.form.as_ref().and_then(|form| form.value("service"));
+        form.or_else(|| self.query.value("service"))
+            .map(std::borrow::Cow::into_owned)
+            .filter(|name| name != SERVICE)
+    }
+
+    /// Credentials of another upstream are left out, and with them the form, which is there to carry them.
+    fn is_form(&self) -> bool {
+        self.form.is_some() && self.identity == Identity::Own
+    }
+}
+
+impl Proxy {
+    /// Answers a token request with what the upstream's realm says, or with a placeholder where none is needed.
+    pub(crate) async fn token(
+        &self,
+        request: &Request<'_>,
+        route: &TokenRoute,
+        form: Option<&[u8]>,
+        trace: &mut Trace,
+    ) -> Result<Response, Answer> {
+        let form = form
+            .map(|form| str::from_utf8(form).map_err(|_| TokenError::Encoding))
+            .transpose()?;
+        let wanted = self.read(route, form)?;
+        trace.upstream = Some(wanted.upstream);
+        let repositories = [wanted.form.as_ref(), Some(&wanted.query)]
+            .into_iter()
+            .flatten();
+        let repository = repositories
+            .flat_map(|p| p.repositories(&self.table, wanted.upstream))
+            .next();
+        let service = wanted.service();
+        let realm = self
+            .realm(
+                request,
+                wanted.upstream,
+                service.as_deref(),
+                repository.as_deref(),
+                trace,
+            )
+            .await?;
+        match realm {
+            Some(realm) => {
+                self.relay_token(request, &wanted, service.as_deref(), realm, trace)
+                    .await
+            }
+            None => Ok(Response::Own(Answer::placeholder_token())),
+        }
+    }
+
+    fn read<'a>(
+        &self,
+        route: &'a TokenRoute,
+        form: Option<&'a str>,
+    ) -> Result<Wanted<'a>, TokenError> {
+        let query = Parameters::parse(&route.query)?;
+        let form = form.map(Parameters::parse).transpose()?;
+        let mut upstream = route.upstream.or(route.by_host);
+        for parameters in form.iter().chain([&query]) {
+            upstream = match upstream {
+                Some(chosen) => Some(chosen),
+                None => parameters.upstream(&self.table)?,
+            };
+        }
+        let upstream = upstream.unwrap_or_else(|| self.table.default_upstream());
+        for parameters in form.iter().chain([&query]) {
+            parameters.check(&self.table, upstream, &self.allow)?;
+        }
+        let identity = route.identity(&self.table, upstream);
+        Ok(Wanted {
+            query,
+            form,
+            upstream,
+            identity,
+        })
+    }
+
+    async fn relay_token(
+        &self,
+        request: &Request<'_>,
+        wanted: &Wanted<'_>,
+        service: Option<&str>,
+        realm: Realm,
+        trace: &mut Trace,
+    ) -> Result<Response, Answer> {
+        // What the client names stays; the learned service stands in where it names none, or docxy's own.
+        let learned = realm.service.as_deref().filter(|_| service.is_none());
+        let write = |parameters: &Parameters<'_>, service, query| {
+            parameters.rewrite(
+                &self.table,
+                wanted.upstream,
+                service,
+                query,
+                wanted.identity,
+            )
+        };
+        let own = realm.query.as_deref();
+        let (query, body) = match &wanted.form {
+            Some(form) if wanted.is_form() => (
+                write(&wanted.query, None, own),
+                Some(write(form, learned, None)),
+            ),
+            Some(form) => (write(form, learned, own), None),
+            None => (write(&wanted.query, learned, own), None),
+        };
+        let Target {
+            origin,
+            mut path_and_query,
+        } = realm.target;
+        if !query.is_empty() {
+            path_and_query = format!("{path_and_query}?{query}");
+        }
+        let method = match (request.head.method(), wanted.is_form()) {
+            (b"POST", false) => b"GET",
+            (method, _) => method,
+        };
+        let credentials = match wanted.identity {
+            Identity::Own => request.credentials(Identity::Own),
+            Identity::Anonymous => Credentials::Withheld,
+        };
+        let trail = Trail::new(
+            Target {
+                origin,
+                path_and_query,
+            },
+            realm.reach,
+        );
+        let body = body.as_deref().map(str::as_bytes);
+        let mut journey = Journey {
+            request,
+            method,
+            body,
+            credentials,
+            trail,
+        };
+        let reply = self.travel(&mut journey, trace).await?;
+        self.pass(&journey, reply, wanted.upstream, &Place::default())
+    }
+}
