@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::certificates::Identity;
 use super::http::{Answer, HttpServer, Request};
 
 /// A CDN over a storage directory.
@@ -10,16 +11,16 @@ pub(crate) struct Cdn {
 }
 
 impl Cdn {
-    /// Serves the files below `root`.
-    pub(crate) fn start(root: PathBuf) -> Cdn {
+    /// Serves the files below `root`, over TLS if there is an identity.
+    pub(crate) fn start(root: PathBuf, tls: Option<&Identity>) -> Cdn {
         Cdn {
-            server: HttpServer::start(move |request| answer(&root, request)),
+            server: HttpServer::start(tls, move |request| answer(&root, request)),
         }
     }
 
     /// What a registry puts before the storage path of a blob.
     pub(crate) fn base_url(&self) -> String {
-        format!("http://{}/", self.server.addr())
+        format!("{}/", self.server.url())
     }
 
     /// Every request so far.

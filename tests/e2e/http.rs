@@ -1,11 +1,17 @@
 //! A small HTTP/1.1 server for what stands beside a registry: it answers from a function and keeps every
 //! request that it saw.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::certificates::Identity;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -26,6 +32,7 @@ pub(crate) struct Answer {
 /// A server on a free port of loopback; stops when dropped.
 pub(crate) struct HttpServer {
     addr: SocketAddr,
+    scheme: &'static str,
     seen: Arc<Mutex<Vec<Request>>>,
     stop: Arc<AtomicBool>,
 }
@@ -68,32 +75,41 @@ impl Answer {
 }
 
 impl HttpServer {
-    /// Starts to answer with `handler`.
+    /// Starts to answer with `handler`, over TLS if there is an identity.
     pub(crate) fn start(
+        tls: Option<&Identity>,
         handler: impl Fn(&Request) -> Answer + Send + Sync + 'static,
     ) -> HttpServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = HttpServer {
             addr: listener.local_addr().unwrap(),
+            scheme: if tls.is_some() { "https" } else { "http" },
             seen: Arc::default(),
             stop: Arc::default(),
         };
         let (seen, stop, handler) = (server.seen.clone(), server.stop.clone(), Arc::new(handler));
+        let tls = tls.map(|identity| Arc::new(tls_config(identity)));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                let (seen, handler) = (seen.clone(), handler.clone());
-                thread::spawn(move || converse(&stream, &seen, &*handler));
+                let (seen, handler, tls) = (seen.clone(), handler.clone(), tls.clone());
+                thread::spawn(move || match tls {
+                    None => converse(stream, &seen, &*handler),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(tls).unwrap();
+                        converse(StreamOwned::new(connection, stream), &seen, &*handler);
+                    }
+                });
             }
         });
         server
     }
 
-    /// Where it listens.
-    pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
+    /// Where it listens, as a URL without a path.
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.addr)
     }
 
     /// Every request so far.
@@ -110,12 +126,28 @@ impl Drop for HttpServer {
     }
 }
 
-fn converse(stream: &TcpStream, seen: &Mutex<Vec<Request>>, handler: &dyn Fn(&Request) -> Answer) {
+fn tls_config(identity: &Identity) -> ServerConfig {
+    let chain = CertificateDer::pem_file_iter(&identity.cert).unwrap();
+    let key = PrivateKeyDer::from_pem_file(&identity.key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain.map(Result::unwrap).collect(), key)
+        .unwrap()
+}
+
+fn converse(
+    stream: impl Read + Write,
+    seen: &Mutex<Vec<Request>>,
+    handler: &dyn Fn(&Request) -> Answer,
+) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read_request(&mut reader) {
         seen.lock().unwrap().push(request.clone());
         let answer = handler(&request);
-        if write_answer(stream, &request, &answer).is_err() {
+        if write_answer(reader.get_mut(), &request, &answer).is_err() {
             return;
         }
     }
@@ -156,7 +188,11 @@ fn read_line(reader: &mut impl BufRead) -> Option<String> {
     (read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn write_answer(mut stream: &TcpStream, request: &Request, answer: &Answer) -> std::io::Result<()> {
+fn write_answer(
+    stream: &mut impl Write,
+    request: &Request,
+    answer: &Answer,
+) -> std::io::Result<()> {
     let mut head = format!(
         "HTTP/1.1 {} Answer\r\nContent-Length: {}\r\n",
         answer.status,

@@ -30,7 +30,7 @@ impl Hub {
         let turn = begin(&[&["docker-registry", "openssl", "skopeo"], programs].concat())?;
         let dir = tempfile::tempdir().unwrap();
         let store = Store::small(dir.path(), 44, &["library/app"]);
-        let tokens = TokenServer::start(dir.path());
+        let tokens = TokenServer::start(dir.path(), None);
         let registry = Setup {
             tokens: Some(&tokens),
             ..Setup::default()

@@ -1,4 +1,4 @@
-//! The four kinds of registry that an upstream can be, each serving the large image.
+//! The kinds of registry that an upstream can be, each serving the large image.
 
 use tempfile::TempDir;
 
@@ -22,15 +22,33 @@ pub(crate) enum Kind {
     Tokens,
     /// The same, and every blob is a redirect to a CDN on another port.
     Redirect,
+    /// All of that over TLS, as registries of the world are.
+    World,
 }
 
 impl Kind {
     /// All of them.
-    pub(crate) const ALL: [Kind; 4] = [Kind::Plain, Kind::Tls, Kind::Tokens, Kind::Redirect];
+    pub(crate) const ALL: [Kind; 5] = [
+        Kind::Plain,
+        Kind::Tls,
+        Kind::Tokens,
+        Kind::Redirect,
+        Kind::World,
+    ];
+
+    /// Whether it and what belongs to it have certificates.
+    fn has_tls(self) -> bool {
+        matches!(self, Kind::Tls | Kind::World)
+    }
 
     /// Whether it asks for tokens.
     pub(crate) fn has_tokens(self) -> bool {
-        matches!(self, Kind::Tokens | Kind::Redirect)
+        matches!(self, Kind::Tokens | Kind::Redirect | Kind::World)
+    }
+
+    /// Whether it sends for its blobs to a CDN.
+    fn has_cdn(self) -> bool {
+        matches!(self, Kind::Redirect | Kind::World)
     }
 }
 
@@ -47,9 +65,19 @@ impl Origin {
     /// Starts a registry of that kind.
     pub(crate) fn start(kind: Kind) -> Origin {
         let dir = tempfile::tempdir().unwrap();
-        let authority = (kind == Kind::Tls).then(|| Authority::new(dir.path(), "upstream-ca"));
-        let tokens = kind.has_tokens().then(|| TokenServer::start(dir.path()));
-        let cdn = (kind == Kind::Redirect).then(|| Cdn::start(large().root.clone()));
+        let at = dir.path();
+        let authority = kind.has_tls().then(|| Authority::new(at, "upstream-ca"));
+        let issue = |name| {
+            authority
+                .as_ref()
+                .map(|authority| authority.issue(at, name))
+        };
+        let tokens = kind
+            .has_tokens()
+            .then(|| TokenServer::start(at, issue("token-server").as_ref()));
+        let cdn = kind
+            .has_cdn()
+            .then(|| Cdn::start(large().root.clone(), issue("cdn").as_ref()));
         let setup = Setup {
             tls: authority.as_ref(),
             tokens: tokens.as_ref(),

@@ -116,6 +116,11 @@ fn skopeo_from_a_registry_with_a_cdn() {
 }
 
 #[test]
+fn skopeo_from_a_registry_of_the_world() {
+    skopeo_pulls(Kind::World);
+}
+
+#[test]
 fn podman_from_a_plain_registry() {
     podman_pulls(Kind::Plain);
 }
@@ -133,6 +138,11 @@ fn podman_from_a_registry_with_tokens() {
 #[test]
 fn podman_from_a_registry_with_a_cdn() {
     podman_pulls(Kind::Redirect);
+}
+
+#[test]
+fn podman_from_a_registry_of_the_world() {
+    podman_pulls(Kind::World);
 }
 
 #[test]
@@ -156,6 +166,11 @@ fn containerd_from_a_registry_with_a_cdn() {
 }
 
 #[test]
+fn containerd_from_a_registry_of_the_world() {
+    containerd_pulls(Kind::World);
+}
+
+#[test]
 fn docker_from_a_plain_registry() {
     docker_pulls(Kind::Plain);
 }
@@ -173,4 +188,9 @@ fn docker_from_a_registry_with_tokens() {
 #[test]
 fn docker_from_a_registry_with_a_cdn() {
     docker_pulls(Kind::Redirect);
+}
+
+#[test]
+fn docker_from_a_registry_of_the_world() {
+    docker_pulls(Kind::World);
 }

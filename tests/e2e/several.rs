@@ -57,7 +57,7 @@ impl Three {
         let [tokens_one, tokens_two] = ["one", "two"].map(|name| {
             let own = dir.path().join(name);
             std::fs::create_dir(&own).unwrap();
-            TokenServer::start(&own)
+            TokenServer::start(&own, None)
         });
         let registries = [
             Setup {
@@ -141,7 +141,7 @@ impl Three {
         for request in asked {
             assert_eq!(request.field("authorization"), None, "{request:?}");
             let text = format!("{}\n{}", request.target, request.body);
-            let leak = [PASSWORD, "refresh_token=", "password="]
+            let leak = [USER, PASSWORD, "refresh_token=", "password="]
                 .into_iter()
                 .find(|part| text.contains(part));
             assert_eq!(leak, None, "{request:?}");

@@ -10,6 +10,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 
+use super::certificates::Identity;
 use super::http::{Answer, HttpServer, Request};
 use super::programs::run;
 
@@ -37,10 +38,10 @@ struct Signer {
 }
 
 impl TokenServer {
-    /// Makes a key and a certificate in `dir` and starts to give out tokens.
-    pub(crate) fn start(dir: &Path) -> TokenServer {
+    /// Makes a key and a certificate in `dir` and starts to give out tokens, over TLS if there is an identity.
+    pub(crate) fn start(dir: &Path, tls: Option<&Identity>) -> TokenServer {
         let (certificate, signer) = Signer::new(dir);
-        let server = HttpServer::start(move |request| answer(&signer, request));
+        let server = HttpServer::start(tls, move |request| answer(&signer, request));
         TokenServer {
             server,
             certificate,
@@ -49,7 +50,7 @@ impl TokenServer {
 
     /// The realm of the registry's challenge.
     pub(crate) fn realm(&self) -> String {
-        format!("http://{}/token", self.server.addr())
+        format!("{}/token", self.server.url())
     }
 
     /// The certificate that the registry is to trust.
