@@ -1,4 +1,4 @@
-//! An image written without any tool: an OCI layout with an index of two platforms.
+//! Images written without any tool: an OCI layout with an index of two platforms, and one of Docker's schema 2.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,36 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/// An image in an OCI layout, with the digests that a pull has to arrive at.
+struct MediaTypes {
+    manifest: &'static str,
+    config: &'static str,
+    layer: &'static str,
+}
+
+const OCI: MediaTypes = MediaTypes {
+    manifest: "application/vnd.oci.image.manifest.v1+json",
+    config: "application/vnd.oci.image.config.v1+json",
+    layer: "application/vnd.oci.image.layer.v1.tar+gzip",
+};
+
+const DOCKER: MediaTypes = MediaTypes {
+    manifest: "application/vnd.docker.distribution.manifest.v2+json",
+    config: "application/vnd.docker.container.image.v1+json",
+    layer: "application/vnd.docker.image.rootfs.diff.tar.gzip",
+};
+
+/// An image in a directory, with the digests that a pull has to arrive at.
 pub(crate) struct Image {
-    layout: PathBuf,
-    /// The digest of the index.
-    pub(crate) index: String,
+    dir: PathBuf,
+    types: &'static MediaTypes,
+    /// The digest that its tag stands for: of the index, or of the manifest where there is none.
+    pub(crate) digest: String,
+    /// What skopeo calls it before it is pushed.
+    pub(crate) source: String,
     /// What the platform that the tests run on gets.
     pub(crate) here: Platform,
-    /// Digest and size of everything below the index, and of the index itself.
+    /// Digest and size of everything that it consists of.
     pub(crate) blobs: BTreeMap<String, usize>,
 }
 
@@ -37,21 +55,10 @@ struct Layer {
 }
 
 impl Image {
-    /// Writes an image into the new directory `layout`: a layer of its own for each platform, and above it
+    /// Writes an OCI layout into the new directory `dir`: a layer of its own for each platform, and above it
     /// one of `size` bytes that both share. Another `seed` makes another image.
-    pub(crate) fn write(layout: &Path, seed: u64, size: usize) -> Image {
-        let blobs = layout.join("blobs/sha256");
-        std::fs::create_dir_all(&blobs).unwrap();
-        let empty = Platform {
-            config: String::new(),
-            diff_ids: Vec::new(),
-        };
-        let mut image = Image {
-            layout: layout.to_owned(),
-            index: String::new(),
-            here: empty,
-            blobs: BTreeMap::new(),
-        };
+    pub(crate) fn oci(dir: &Path, seed: u64, size: usize) -> Image {
+        let mut image = Image::new(dir, &OCI, format!("oci:{}:latest", dir.display()));
         let shared = image.layer("shared", seed, size);
         let manifests = [
             image.platform("amd64", &shared, seed + 1),
@@ -59,31 +66,55 @@ impl Image {
         ];
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
         let mut top = image.document(INDEX, &index);
-        image.index = top["digest"].as_str().unwrap().to_owned();
+        image.digest = digest_in(&top);
         top["annotations"] = json!({ "org.opencontainers.image.ref.name": "latest" });
-        let entry = json!({ "schemaVersion": 2, "manifests": [top] });
-        std::fs::write(layout.join("index.json"), entry.to_string()).unwrap();
-        std::fs::write(
-            layout.join("oci-layout"),
-            r#"{"imageLayoutVersion":"1.0.0"}"#,
-        )
-        .unwrap();
+        let entry = json!({ "schemaVersion": 2, "manifests": [top] }).to_string();
+        std::fs::write(dir.join("index.json"), entry).unwrap();
+        let version = r#"{"imageLayoutVersion":"1.0.0"}"#;
+        std::fs::write(dir.join("oci-layout"), version).unwrap();
         image
     }
 
-    /// The directory of the layout.
-    pub(crate) fn layout(&self) -> &Path {
-        &self.layout
+    /// Writes an image of Docker's schema 2, for this machine's platform only, into the new directory `dir`
+    /// as skopeo's `dir:` wants it.
+    pub(crate) fn schema2(dir: &Path, seed: u64) -> Image {
+        let mut image = Image::new(dir, &DOCKER, format!("dir:{}", dir.display()));
+        let shared = image.layer("shared", seed, 20_000);
+        let manifest = image.platform(go_architecture(), &shared, seed + 1);
+        image.digest = digest_in(&manifest);
+        for digest in image.blobs.keys() {
+            let hex = digest.trim_start_matches("sha256:");
+            let is_manifest = *digest == image.digest;
+            let name = if is_manifest { "manifest.json" } else { hex };
+            std::fs::hard_link(image.blob_path(digest), dir.join(name)).unwrap();
+        }
+        std::fs::write(dir.join("version"), "Directory Transport Version: 1.1\n").unwrap();
+        image
     }
 
-    /// The bytes of one blob of the layout.
+    fn new(dir: &Path, types: &'static MediaTypes, source: String) -> Image {
+        std::fs::create_dir_all(dir.join("blobs/sha256")).unwrap();
+        let here = Platform {
+            config: String::new(),
+            diff_ids: Vec::new(),
+        };
+        Image {
+            dir: dir.to_owned(),
+            types,
+            digest: String::new(),
+            source,
+            here,
+            blobs: BTreeMap::new(),
+        }
+    }
+
+    /// The bytes of one blob.
     pub(crate) fn blob(&self, digest: &str) -> Vec<u8> {
         std::fs::read(self.blob_path(digest)).unwrap()
     }
 
-    /// Where the layout keeps a blob.
-    pub(crate) fn blob_path(&self, digest: &str) -> PathBuf {
-        self.layout.join("blobs").join(digest.replacen(':', "/", 1))
+    fn blob_path(&self, digest: &str) -> PathBuf {
+        self.dir.join("blobs").join(digest.replacen(':', "/", 1))
     }
 
     /// The digest of the largest blob: the shared layer.
@@ -98,16 +129,16 @@ impl Image {
             "architecture": architecture, "os": "linux", "created": "2026-01-01T00:00:00Z",
             "config": { "Cmd": ["/noise"] }, "rootfs": { "type": "layers", "diff_ids": diff_ids },
         });
-        let config = self.document(CONFIG, &config);
+        let config = self.document(self.types.config, &config);
         if architecture == go_architecture() {
-            let config = config["digest"].as_str().unwrap().to_owned();
+            let config = digest_in(&config);
             self.here = Platform { config, diff_ids };
         }
         let manifest = json!({
-            "schemaVersion": 2, "mediaType": MANIFEST, "config": config,
+            "schemaVersion": 2, "mediaType": self.types.manifest, "config": config,
             "layers": [own.descriptor, shared.descriptor],
         });
-        let mut descriptor = self.document(MANIFEST, &manifest);
+        let mut descriptor = self.document(self.types.manifest, &manifest);
         descriptor["platform"] = json!({ "architecture": architecture, "os": "linux" });
         descriptor
     }
@@ -122,7 +153,7 @@ impl Image {
         let tar = tar.into_inner().unwrap();
         let mut gzip = GzEncoder::new(Vec::new(), Compression::none());
         std::io::Write::write_all(&mut gzip, &tar).unwrap();
-        let descriptor = self.put(LAYER, &gzip.finish().unwrap());
+        let descriptor = self.put(self.types.layer, &gzip.finish().unwrap());
         Layer {
             descriptor,
             diff_id: digest_of(&tar),
@@ -139,6 +170,10 @@ impl Image {
         self.blobs.insert(digest.clone(), bytes.len());
         json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     }
+}
+
+fn digest_in(descriptor: &Value) -> String {
+    descriptor["digest"].as_str().unwrap().to_owned()
 }
 
 /// The digest of these bytes, as registries write it.

@@ -35,4 +35,6 @@ mod direct;
 mod drain;
 mod hub;
 mod pulls;
+mod schema2;
 mod several;
+mod together;

@@ -21,8 +21,7 @@ pub(crate) fn large() -> &'static Store {
         let dir = scratch().join("large");
         Store::fill(
             &dir,
-            1,
-            50_000_000,
+            Image::oci(&dir.join("image"), 1, 50_000_000),
             &["lib/multi", "library/multi", "private/multi"],
         )
     })
@@ -31,18 +30,18 @@ pub(crate) fn large() -> &'static Store {
 impl Store {
     /// A small image of that seed, in a new directory, in these repositories.
     pub(crate) fn small(dir: &Path, seed: u64, repositories: &[&str]) -> Store {
+        let dir = dir.join(format!("store-{seed}"));
         Store::fill(
-            &dir.join(format!("store-{seed}")),
-            seed,
-            300_000,
+            &dir,
+            Image::oci(&dir.join("image"), seed, 300_000),
             repositories,
         )
     }
 
-    fn fill(dir: &Path, seed: u64, size: usize, repositories: &[&str]) -> Store {
+    /// A storage in the new directory `dir` with this image in these repositories.
+    pub(crate) fn fill(dir: &Path, image: Image, repositories: &[&str]) -> Store {
         let root = dir.join("storage");
         std::fs::create_dir_all(&root).unwrap();
-        let image = Image::write(&dir.join("layout"), seed, size);
         let registry = Setup::default().start(&root);
         for repository in repositories {
             let mut skopeo = Command::new("skopeo");
@@ -52,7 +51,7 @@ impl Store {
                 "--all",
                 "--dest-tls-verify=false",
             ]);
-            skopeo.arg(format!("oci:{}:latest", image.layout().display()));
+            skopeo.arg(&image.source);
             skopeo.arg(format!("docker://{}/{repository}:latest", registry.addr()));
             run(&mut skopeo).unwrap();
         }

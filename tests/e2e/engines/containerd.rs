@@ -100,9 +100,9 @@ impl Containerd {
             .args(["images", "list", &format!("name=={reference}")]))
         .unwrap();
         assert!(
-            listed.contains(&image.index),
+            listed.contains(&image.digest),
             "{listed} has {}",
-            image.index
+            image.digest
         );
         for digest in image.blobs.keys() {
             let blob = self

@@ -83,7 +83,7 @@ impl Docker {
     /// With what docker said, if it did not succeed.
     pub(crate) fn pull_reference(&self, image: &Image, reference: &str) -> Outcome {
         let said = run(self.command().args(["pull", reference]))?;
-        assert!(said.contains(&image.index), "{said} has {}", image.index);
+        assert!(said.contains(&image.digest), "{said} has {}", image.digest);
         self.assert_same(image, reference);
         Ok(said)
     }

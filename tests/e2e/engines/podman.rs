@@ -93,9 +93,9 @@ impl Podman {
         );
         let digests = got["RepoDigests"].to_string();
         assert!(
-            digests.contains(&image.index),
+            digests.contains(&image.digest),
             "{digests} has {}",
-            image.index
+            image.digest
         );
     }
 
