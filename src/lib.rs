@@ -3,7 +3,7 @@
 //! The path of a pull through this program:
 //!
 //! 1. [`server`] accepts a connection, puts it under TLS if that is spoken there, and gives it a task of its own.
-//! 2. [`session`] reads one request after another from it, within limits and time-outs, and writes and logs the answers.
+//! 2. [`session`] reads one request after another from it; [`exchange`] answers each, after [`intake`] took its body.
 //! 3. [`proxy`] checks what all requests must pass, finds the [route](registry::route) and hands over.
 //! 4. [`forward`] asks the upstream, follows redirects to the CDN and begins the client's answer;
 //!    [`token`] does the same for tokens, at the [`realm`] that the upstream announced.
@@ -19,8 +19,11 @@ pub mod config;
 pub mod listen;
 pub mod start;
 
+pub mod exchange;
+pub mod intake;
 pub mod server;
 pub mod session;
+pub mod stop;
 
 pub mod proxy;
 

@@ -1,15 +1,16 @@
 //! What every request meets: the checks that all share, its route, and who answers it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::answer::Answer;
 use crate::forward::Errand;
 use crate::http::head::RequestHead;
-use crate::http::uri::{Authority, Host, Origin, Target};
+use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
-use crate::log::Log;
+use crate::log::{Log, Record};
 use crate::realm::Realms;
 use crate::registry::access::{Allow, Identity};
 use crate::registry::challenge::Bearer;
@@ -17,7 +18,6 @@ use crate::registry::rewrite::Credentials;
 use crate::registry::route::{self, Asked, Kind, Place, Route, RouteError};
 use crate::registry::table::{Table, UpstreamId};
 use crate::registry::token::PLACEHOLDER;
-use crate::session::Peer;
 use crate::timeouts::Timeouts;
 use crate::upstream::{Client, Reply};
 
@@ -42,6 +42,17 @@ pub struct Proxy {
     pub timeouts: Timeouts,
     /// What is said.
     pub log: Log,
+}
+
+/// The two ends of a client's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The client's address.
+    pub address: IpAddr,
+    /// The address at which it reached docxy.
+    pub local: SocketAddr,
+    /// How it reached it.
+    pub scheme: Scheme,
 }
 
 /// A request whose head has been checked.
@@ -108,6 +119,21 @@ impl Trace {
         self.reused = reply.effort.reused;
         self.retries += reply.effort.retries;
     }
+}
+
+/// What was answered, for the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Done<'a> {
+    /// The method; `-` where there was none.
+    pub method: &'a str,
+    /// The path; `-` where there was none.
+    pub path: &'a str,
+    /// The status that the client got.
+    pub status: u16,
+    /// Bytes of the body that have passed.
+    pub bytes: u64,
+    /// From the whole request head to the last byte of the answer.
+    pub duration: Duration,
 }
 
 impl Request<'_> {
@@ -335,6 +361,23 @@ impl Proxy {
                 request.peer.local
             ),
         }
+    }
+
+    /// Says that a request is done.
+    pub fn log_access(&self, peer: &Peer, trace: &Trace, done: &Done<'_>) {
+        self.log.access(&Record {
+            client: peer.address,
+            method: done.method,
+            path: done.path,
+            status: done.status,
+            bytes: done.bytes,
+            duration: done.duration,
+            upstream: trace.upstream.map_or("-", |id| &self.table.get(id).name),
+            upstream_status: trace.status,
+            reused: trace.reused,
+            retries: trace.retries,
+            hops: trace.hops,
+        });
     }
 
     fn serves(&self, client: IpAddr) -> bool {

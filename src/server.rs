@@ -1,19 +1,20 @@
 //! Listeners: connections are accepted, put under TLS, served each in a task of its own, and let finish at a stop.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::NOT_PLAIN;
 use crate::conn::Conn;
 use crate::http::uri::Scheme;
-use crate::proxy::Proxy;
-use crate::session::{self, Peer, TLS_HANDSHAKE_RECORD};
+use crate::proxy::{Peer, Proxy};
+use crate::session::{self, TLS_HANDSHAKE_RECORD};
+use crate::stop::{self, Stop};
 use crate::stream::Stream;
 use crate::timeouts;
 
@@ -29,25 +30,6 @@ pub struct Listener {
     pub tcp: TcpListener,
     /// TLS, if it is spoken there.
     pub tls: Option<TlsAcceptor>,
-}
-
-/// Tells whether docxy is to stop.
-#[derive(Clone, Debug)]
-pub struct Stop {
-    stopping: watch::Receiver<bool>,
-}
-
-impl Stop {
-    /// Waits until docxy is to stop.
-    pub async fn requested(&mut self) {
-        // An error means that whoever could say so is gone, which is a stop as well.
-        let _ = self.stopping.wait_for(|&stopping| stopping).await;
-    }
-
-    /// Whether docxy is to stop.
-    pub fn is_requested(&self) -> bool {
-        *self.stopping.borrow()
-    }
 }
 
 /// How a run ended.
@@ -66,23 +48,17 @@ pub async fn run(
     drain: Duration,
     mut signal: impl AsyncFnMut(),
 ) -> Ended {
-    let (say_stop, stopping) = watch::channel(false);
+    let (stopper, stop) = stop::channel();
     // Every task holds a sender; when all are gone, so is all work.
     let (running, mut all_done) = mpsc::channel::<()>(1);
     for listener in listeners {
-        let (proxy, stop, running) = (
-            Arc::clone(&proxy),
-            Stop {
-                stopping: stopping.clone(),
-            },
-            running.clone(),
-        );
+        let (proxy, stop, running) = (Arc::clone(&proxy), stop.clone(), running.clone());
         tokio::spawn(accept(listener, proxy, stop, running));
     }
-    tokio::spawn(sweep(Arc::clone(&proxy), Stop { stopping }));
+    tokio::spawn(sweep(Arc::clone(&proxy), stop));
     drop(running);
     signal().await;
-    let _ = say_stop.send(true);
+    stopper.stop();
     tokio::select! {
         _ = all_done.recv() => Ended::Drained,
         () = sleep(drain) => Ended::CutShort,
@@ -177,7 +153,7 @@ async fn start_tls(tcp: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Stream>
     if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
         let mut plain = Conn::new(Stream::Tcp(tcp));
         plain
-            .write_all(&mut [IoSlice::new(NOT_PLAIN)], timeouts::TLS_HANDSHAKE)
+            .write_all([NOT_PLAIN], timeouts::TLS_HANDSHAKE)
             .await?;
         plain.linger().await;
         return Err(io::Error::new(
