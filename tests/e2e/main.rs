@@ -30,6 +30,7 @@ mod tokens;
 
 // The tests.
 mod addresses;
+mod allow;
 mod credentials;
 mod direct;
 mod drain;
