@@ -2,6 +2,7 @@
 //! or kept as servers that are stopped by their id when dropped.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,7 +46,9 @@ pub(crate) fn skip(reason: &str) {
     let required = env("CI") == "true" || env("DOCXY_E2E") == "require";
     assert!(!required, "{reason}");
     let thread = std::thread::current();
-    eprintln!("SKIPPED {}: {reason}", thread.name().unwrap_or("a test"));
+    let test = thread.name().unwrap_or("a test");
+    // Not by `eprintln!`, which is shown for failed tests only.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
 }
 
 fn in_path(program: &str) -> bool {
