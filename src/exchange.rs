@@ -34,15 +34,32 @@ pub enum Next {
 /// One request and its answer.
 #[derive(Debug)]
 pub struct Exchange<'a> {
-    pub proxy: &'a Proxy,
-    pub client: &'a mut Conn,
-    pub peer: &'a Peer,
-    pub head: &'a RequestHead,
-    pub began: Instant,
-    pub trace: Trace,
+    proxy: &'a Proxy,
+    client: &'a mut Conn,
+    peer: &'a Peer,
+    head: &'a RequestHead,
+    began: Instant,
+    trace: Trace,
 }
 
-impl Exchange<'_> {
+impl<'a> Exchange<'a> {
+    /// A request whose head has just come.
+    pub fn new(
+        proxy: &'a Proxy,
+        client: &'a mut Conn,
+        peer: &'a Peer,
+        head: &'a RequestHead,
+    ) -> Exchange<'a> {
+        Exchange {
+            proxy,
+            client,
+            peer,
+            head,
+            began: Instant::now(),
+            trace: Trace::default(),
+        }
+    }
+
     /// Answers the request, logs it, and says what becomes of the connection.
     pub async fn run(mut self, stop: &Stop) -> Next {
         let (response, taken) = match self.respond(stop).await {
@@ -98,7 +115,7 @@ impl Exchange<'_> {
             self.head,
             framing,
             wanted,
-            &self.proxy.timeouts,
+            &self.proxy.shared.timeouts,
         )
         .await?;
         let form = match &taken {
@@ -169,7 +186,7 @@ impl Exchange<'_> {
             &head,
             &mut reply,
             framing,
-            self.proxy.timeouts.client,
+            self.proxy.shared.timeouts.client,
         )
         .await;
         match relayed {
@@ -194,7 +211,11 @@ impl Exchange<'_> {
                     .await;
             }
             Side::Upstream(_) => self.say_why(&why),
-            Side::Client(_) => self.proxy.log.debug(format_args!("{}: {why}", self.line())),
+            Side::Client(_) => self
+                .proxy
+                .shared
+                .log
+                .debug(format_args!("{}: {why}", self.line())),
         }
         self.finish(status, error.passed, false, false);
         if framing == ClientFraming::UntilClose {
@@ -205,7 +226,7 @@ impl Exchange<'_> {
     }
 
     async fn write<const N: usize>(&mut self, parts: [&[u8]; N]) -> io::Result<()> {
-        let stall = self.proxy.timeouts.client;
+        let stall = self.proxy.shared.timeouts.client;
         self.client.write_all(parts, stall).await
     }
 
@@ -219,7 +240,10 @@ impl Exchange<'_> {
     }
 
     fn say_why(&self, why: &str) {
-        self.proxy.log.error(format_args!("{}: {why}", self.line()));
+        self.proxy
+            .shared
+            .log
+            .error(format_args!("{}: {why}", self.line()));
     }
 
     /// The request in messages.

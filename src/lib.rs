@@ -2,7 +2,8 @@
 //!
 //! The path of a pull through this program:
 //!
-//! 1. [`server`] accepts a connection, puts it under TLS if that is spoken there, and gives it a task of its own.
+//! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
+//!    is spoken there, and gives it a task of its own.
 //! 2. [`session`] reads one request after another from it; [`exchange`] answers each, after [`intake`] took its body.
 //! 3. [`proxy`] checks what all requests must pass, finds the [route](registry::route) and hands over.
 //! 4. [`forward`] asks the upstream, follows redirects to the CDN and begins the client's answer;
@@ -24,6 +25,7 @@ pub mod intake;
 pub mod server;
 pub mod session;
 pub mod stop;
+pub mod worker;
 
 pub mod proxy;
 

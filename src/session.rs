@@ -62,16 +62,7 @@ async fn serve_one(proxy: &Proxy, client: &mut Conn, peer: &Peer, stop: &Stop) -
             return refuse(proxy, client, peer, answer).await;
         }
     };
-    Exchange {
-        proxy,
-        client,
-        peer,
-        head: &head,
-        began: Instant::now(),
-        trace: Trace::default(),
-    }
-    .run(stop)
-    .await
+    Exchange::new(proxy, client, peer, &head).run(stop).await
 }
 
 async fn read_request(client: &mut Conn) -> Result<RequestHead, ReadHeadError> {
@@ -96,7 +87,7 @@ async fn refuse(proxy: &Proxy, client: &mut Conn, peer: &Peer, answer: Answer) -
     let status = answer.status;
     let (head, body) = answer.write(b"GET", |head| head.field("Connection", "close"));
     let _ = client
-        .write_all([&head, &body], proxy.timeouts.client)
+        .write_all([&head, &body], proxy.shared.timeouts.client)
         .await;
     let done = Done {
         method: "-",
