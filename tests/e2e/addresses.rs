@@ -2,6 +2,7 @@
 //! and a client run in a network namespace of their own.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -33,9 +34,7 @@ const TARGETS: [(&str, &str); 9] = [
 struct World {
     docxy: Docxy,
     namespace: Namespace,
-    _registries: Running,
-    _dir: TempDir,
-    _turn: Turn,
+    _kept: (Running, TempDir, Turn),
 }
 
 impl World {
@@ -46,21 +45,7 @@ impl World {
             .map_err(|said| skip(&format!("ip netns: {said}")))
             .ok()?;
         let dir = tempfile::tempdir().unwrap();
-        let mut script = namespace.command("python3");
-        script.arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/e2e/redirecting.py"
-        ));
-        script
-            .args(TARGETS.map(|(label, url)| format!("{label}={url}")))
-            .arg("--");
-        let mut registries = Running::start(
-            dir.path(),
-            "registries",
-            script.args(addresses).args(["127.0.0.1", "::1"]),
-        );
-        let up = registries.wait_until(|script| script.log().contains("ready"));
-        assert!(up, "the registries do not start:\n{}", registries.log());
+        let registries = start_registries(&namespace, &addresses, dir.path());
         let mut docxy = namespace.command(env!("CARGO_BIN_EXE_docxy"));
         docxy.args(["--listen", "http://127.0.0.1:0"]);
         for (name, address) in [("public.test", PUBLIC), ("private.test", PRIVATE)] {
@@ -70,9 +55,7 @@ impl World {
         Some(World {
             docxy,
             namespace,
-            _registries: registries,
-            _dir: dir,
-            _turn: turn,
+            _kept: (registries, dir, turn),
         })
     }
 
@@ -125,6 +108,20 @@ impl World {
             "the addresses that docxy connected to"
         );
     }
+}
+
+fn start_registries(namespace: &Namespace, addresses: &[&str], dir: &Path) -> Running {
+    let mut script = namespace.command("python3");
+    script.arg(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/e2e/redirecting.py"
+    ));
+    script.args(TARGETS.map(|(label, url)| format!("{label}={url}")));
+    script.arg("--").args(addresses).args(["127.0.0.1", "::1"]);
+    let mut registries = Running::start(dir, "registries", &mut script);
+    let up = registries.wait_until(|script| script.log().contains("ready"));
+    assert!(up, "the registries do not start:\n{}", registries.log());
+    registries
 }
 
 #[test]

@@ -16,11 +16,7 @@ fn pull_allowed(engine: impl Fn(Pull<'_>) -> Outcome) {
     let repositories = ["first/app", "second/app", "third/app"];
     let store = Store::small(dir.path(), 66, &repositories);
     let tokens = TokenServer::start(dir.path(), None);
-    let setup = Setup {
-        tokens: Some(&tokens),
-        ..Setup::default()
-    };
-    let registry = setup.start(&store.root);
+    let registry = Setup::with_tokens(&tokens).start(&store.root);
     let upstream = format!("ghcr.io={}", registry.url());
     let allow = ["--allow", "ghcr.io/first/*", "--allow", "ghcr.io/second/*"];
     let (_docxy, door) = one_door(&[&["--upstream", &upstream], &allow[..]].concat());

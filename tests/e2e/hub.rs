@@ -17,11 +17,7 @@ use super::tokens::TokenServer;
 struct Hub {
     store: Store,
     door: Door,
-    _docxy: Docxy,
-    _registry: Registry,
-    _tokens: TokenServer,
-    _dir: TempDir,
-    _turn: Turn,
+    _kept: (Docxy, Registry, TokenServer, TempDir, Turn),
 }
 
 impl Hub {
@@ -31,23 +27,11 @@ impl Hub {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::small(dir.path(), 44, &["library/app"]);
         let tokens = TokenServer::start(dir.path(), None);
-        let registry = Setup {
-            tokens: Some(&tokens),
-            ..Setup::default()
-        }
-        .start(&store.root);
+        let registry = Setup::with_tokens(&tokens).start(&store.root);
         let upstream = format!("docker.io={}", registry.url());
         let (docxy, door) = one_door(&[&["--upstream", &upstream], args].concat());
-        let (_docxy, _registry, _tokens, _dir, _turn) = (docxy, registry, tokens, dir, turn);
-        Some(Hub {
-            store,
-            door,
-            _docxy,
-            _registry,
-            _tokens,
-            _dir,
-            _turn,
-        })
+        let _kept = (docxy, registry, tokens, dir, turn);
+        Some(Hub { store, door, _kept })
     }
 
     fn pull<'a>(&'a self, repository: &'a str) -> Pull<'a> {

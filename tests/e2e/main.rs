@@ -26,6 +26,7 @@ mod origin;
 mod programs;
 mod registry;
 mod store;
+mod three;
 mod tokens;
 
 // The tests.

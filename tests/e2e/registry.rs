@@ -14,7 +14,7 @@ use super::tokens::{ISSUER, SERVICE, TokenServer};
 const ATTEMPTS: usize = 5;
 
 /// How a registry is to be set up; all of it may be combined.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Setup<'a> {
     pub(crate) tls: Option<&'a Authority>,
     pub(crate) tokens: Option<&'a TokenServer>,
@@ -30,7 +30,15 @@ pub(crate) struct Registry {
     _dir: tempfile::TempDir,
 }
 
-impl Setup<'_> {
+impl<'a> Setup<'a> {
+    /// HTTP, and tokens of that server.
+    pub(crate) fn with_tokens(tokens: &'a TokenServer) -> Setup<'a> {
+        Setup {
+            tokens: Some(tokens),
+            ..Setup::default()
+        }
+    }
+
     /// Starts a registry that serves `storage`.
     ///
     /// # Panics

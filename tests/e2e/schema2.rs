@@ -17,28 +17,19 @@ use super::store::Store;
 struct Hello {
     store: Store,
     door: Door,
-    _docxy: Docxy,
-    _registry: Registry,
-    _dir: TempDir,
-    _turn: Turn,
+    _kept: (Docxy, Registry, TempDir, Turn),
 }
 
 impl Hello {
     fn start(programs: &[&str]) -> Option<Hello> {
-        let _turn = begin(&[&["docker-registry", "skopeo"], programs].concat())?;
-        let _dir = tempfile::tempdir().unwrap();
-        let image = Image::schema2(&_dir.path().join("image"), 55);
-        let store = Store::fill(_dir.path(), image, &["lib/hello"]);
-        let _registry = Setup::default().start(&store.root);
-        let (_docxy, door) = one_door(&["--upstream", &_registry.url()]);
-        Some(Hello {
-            store,
-            door,
-            _docxy,
-            _registry,
-            _dir,
-            _turn,
-        })
+        let turn = begin(&[&["docker-registry", "skopeo"], programs].concat())?;
+        let dir = tempfile::tempdir().unwrap();
+        let image = Image::schema2(&dir.path().join("image"), 55);
+        let store = Store::fill(dir.path(), image, &["lib/hello"]);
+        let registry = Setup::default().start(&store.root);
+        let (docxy, door) = one_door(&["--upstream", &registry.url()]);
+        let _kept = (docxy, registry, dir, turn);
+        Some(Hello { store, door, _kept })
     }
 
     fn pull(&self) -> Pull<'_> {
