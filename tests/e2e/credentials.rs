@@ -22,10 +22,9 @@ const WRONG: Login<'static> = Login {
 
 /// Pulls without, with a wrong and with the right login, the last through both doors.
 fn pull_private(origin: &Origin, engine: impl Fn(Pull<'_>) -> Outcome) {
-    let args = origin.docxy_args();
     let TwoDoors {
         docxy, plain, tls, ..
-    } = &two_doors(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    } = &two_doors(&origin.docxy_args());
     let private = |door: &Door, login: Option<Login<'_>>| {
         engine(Pull {
             door,

@@ -31,7 +31,7 @@ pub(crate) struct TwoDoors {
 }
 
 /// Starts docxy with both kinds of listener and these further arguments.
-pub(crate) fn two_doors(args: &[&str]) -> TwoDoors {
+pub(crate) fn two_doors<S: AsRef<str>>(args: &[S]) -> TwoDoors {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new(dir.path(), "docxy-ca");
     let leaf = authority.issue(dir.path(), "docxy");
@@ -47,7 +47,7 @@ pub(crate) fn two_doors(args: &[&str]) -> TwoDoors {
         "--tls-key",
         leaf.key.to_str().unwrap(),
     ]);
-    all.extend(args);
+    all.extend(args.iter().map(AsRef::as_ref));
     let docxy = Docxy::start(&all);
     docxy.wait_for_lines("listening on ", 2);
     let addrs = docxy.listeners();

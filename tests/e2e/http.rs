@@ -94,6 +94,8 @@ impl HttpServer {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
+                // Head and body are two writes; the second is not to wait for the first's acknowledgement.
+                stream.set_nodelay(true).unwrap();
                 let (seen, handler, tls) = (seen.clone(), handler.clone(), tls.clone());
                 thread::spawn(move || match tls {
                     None => converse(stream, &seen, &*handler),

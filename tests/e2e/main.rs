@@ -34,6 +34,7 @@ mod addresses;
 mod allow;
 mod credentials;
 mod direct;
+mod distrust;
 mod drain;
 mod hub;
 mod pulls;

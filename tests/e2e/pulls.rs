@@ -14,10 +14,9 @@ use super::tokens::PASSWORD;
 /// Pulls from a registry of this kind through both doors of one docxy and looks at what the others saw.
 fn pull_from(kind: Kind, pull: impl Fn(&Door)) {
     let origin = Origin::start(kind);
-    let args = origin.docxy_args();
     let TwoDoors {
         docxy, plain, tls, ..
-    } = &two_doors(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    } = &two_doors(&origin.docxy_args());
     for door in [plain, tls] {
         pull(door);
     }
