@@ -1,0 +1,43 @@
+//! End to end with the real programs: `docker-registry` behind, skopeo, podman, containerd and dockerd in front.
+//!
+//! Everything runs on loopback in temporary directories. A test whose programs are missing says `SKIPPED`;
+//! with `CI=true` or `DOCXY_E2E=require` it fails instead.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../support/docxy.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared with other tests, which use other parts of it"
+)]
+mod docxy;
+
+// What stands around docxy.
+mod cdn;
+mod certificates;
+mod door;
+mod engines;
+mod forwarder;
+mod http;
+mod image;
+mod namespace;
+mod origin;
+mod programs;
+mod registry;
+mod store;
+mod three;
+mod tokens;
+
+// The tests.
+mod addresses;
+mod allow;
+mod credentials;
+mod direct;
+mod distrust;
+mod drain;
+mod hub;
+mod pulls;
+mod schema2;
+mod several;
+mod together;
