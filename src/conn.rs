@@ -132,12 +132,13 @@ impl Conn {
     /// Writes all parts, in one go where the socket takes them, and sends what TLS holds back.
     ///
     /// Fails with [`io::ErrorKind::TimedOut`] when the peer takes nothing for as long as `stall`.
-    pub async fn write_all(
+    pub async fn write_all<const N: usize>(
         &mut self,
-        parts: &mut [IoSlice<'_>],
+        parts: [&[u8]; N],
         stall: Duration,
     ) -> io::Result<()> {
-        let mut rest = parts;
+        let mut slices = parts.map(IoSlice::new);
+        let mut rest = &mut slices[..];
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
             let stream = &mut self.stream;

@@ -98,8 +98,12 @@ impl Proxy {
                 .await;
         }
         if reply.head.status == 401 && journey.source() != Source::Elsewhere {
-            self.realms
-                .learn(&self.table, errand.upstream, &reply, journey.trail.target());
+            self.shared.realms.learn(
+                &self.shared.table,
+                errand.upstream,
+                &reply,
+                journey.trail.target(),
+            );
         }
         self.pass(&journey, reply, errand.upstream, errand.place)
     }
@@ -127,7 +131,7 @@ impl Proxy {
                     Answer::error(502, "UNAVAILABLE", format_args!("{asked}: {error}"))
                 })?;
             trace.hops = journey.trail.hops();
-            self.log.debug(format_args!(
+            self.shared.log.debug(format_args!(
                 "redirected from {asked} to {}",
                 journey.trail.target().origin
             ));
@@ -141,7 +145,7 @@ impl Proxy {
         part: Part,
         trace: &mut Trace,
     ) -> Result<Reply, Answer> {
-        let head = journey.head(&self.via, part);
+        let head = journey.head(&self.shared.via, part);
         let method = if part == Part::FirstByte {
             b"GET"
         } else {

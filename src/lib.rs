@@ -2,8 +2,9 @@
 //!
 //! The path of a pull through this program:
 //!
-//! 1. [`server`] accepts a connection, puts it under TLS if that is spoken there, and gives it a task of its own.
-//! 2. [`session`] reads one request after another from it, within limits and time-outs, and writes and logs the answers.
+//! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
+//!    is spoken there, and gives it a task of its own.
+//! 2. [`session`] reads one request after another from it; [`exchange`] answers each, after [`intake`] took its body.
 //! 3. [`proxy`] checks what all requests must pass, finds the [route](registry::route) and hands over.
 //! 4. [`forward`] asks the upstream, follows redirects to the CDN and begins the client's answer;
 //!    [`token`] does the same for tokens, at the [`realm`] that the upstream announced.
@@ -19,8 +20,12 @@ pub mod config;
 pub mod listen;
 pub mod start;
 
+pub mod exchange;
+pub mod intake;
 pub mod server;
 pub mod session;
+pub mod stop;
+pub mod worker;
 
 pub mod proxy;
 

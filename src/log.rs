@@ -62,6 +62,11 @@ impl Log {
         self.event(Level::Error, "error", what);
     }
 
+    /// Says what docxy is about to do.
+    pub fn info(self, what: fmt::Arguments<'_>) {
+        self.event(Level::Info, "info", what);
+    }
+
     /// Says what helps to find out why.
     pub fn debug(self, what: fmt::Arguments<'_>) {
         self.event(Level::Debug, "debug", what);

@@ -1,13 +1,13 @@
 //! The `docxy` command: read the flags, bind, say where, serve until a signal.
 
+use std::error::Error;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use docxy::args::Args;
 use docxy::config::Config;
-use docxy::server::{self, Listener};
-use docxy::start::{self, Bound};
-use tokio::net::TcpListener;
+use docxy::server::{self, Ended};
+use docxy::start::{self, Bound, Running};
+use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code for bad usage; clap's own.
@@ -29,41 +29,43 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+fn run(config: Config) -> Result<(), Box<dyn Error>> {
     start::raise_descriptor_limit();
     let bound = start::bind(&config)?;
-    let drain = config.drain;
-    for warning in config.warnings() {
+    let (warnings, drain) = (config.warnings(), config.drain);
+    let running = start::workers(config)?;
+    for warning in warnings {
         eprintln!("docxy: warning: {warning}");
     }
-    let proxy = Arc::new(start::proxy(config)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
-        let (mut terminate, mut interrupt) = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
+    runtime.block_on(serve(bound, running, drain))
+}
+
+async fn serve(
+    bound: Vec<Bound>,
+    running: Running,
+    drain: std::time::Duration,
+) -> Result<(), Box<dyn Error>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Only now, when a signal is heard, does whoever waits for this line learn that docxy runs.
+    for Bound { tcp, scheme, .. } in &bound {
+        eprintln!(
+            "docxy: listening on {}://{}",
+            scheme.as_str(),
+            tcp.local_addr()?
         );
-        let mut listeners = Vec::new();
-        for Bound { tcp, tls, scheme } in bound {
-            eprintln!(
-                "docxy: listening on {}://{}",
-                scheme.as_str(),
-                tcp.local_addr()?
-            );
-            listeners.push(Listener {
-                tcp: TcpListener::from_std(tcp)?,
-                tls,
-            });
+    }
+    let next_signal = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        let next_signal = async || {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        server::run(listeners, proxy, drain, next_signal).await;
-        Ok(())
-    })
+    };
+    if server::run(bound, running, drain, next_signal).await? == Ended::CutShort {
+        eprintln!("docxy: stopped while transfers were running; see --drain");
+    }
+    Ok(())
 }

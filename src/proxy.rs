@@ -1,15 +1,17 @@
 //! What every request meets: the checks that all share, its route, and who answers it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::answer::Answer;
 use crate::forward::Errand;
 use crate::http::head::RequestHead;
-use crate::http::uri::{Authority, Host, Origin, Target};
+use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
-use crate::log::Log;
+use crate::log::{Log, Record};
 use crate::realm::Realms;
 use crate::registry::access::{Allow, Identity};
 use crate::registry::challenge::Bearer;
@@ -17,13 +19,21 @@ use crate::registry::rewrite::Credentials;
 use crate::registry::route::{self, Asked, Kind, Place, Route, RouteError};
 use crate::registry::table::{Table, UpstreamId};
 use crate::registry::token::PLACEHOLDER;
-use crate::session::Peer;
 use crate::timeouts::Timeouts;
 use crate::upstream::{Client, Reply};
 
-/// What all connections share.
+/// What the requests of one worker share: what all do, and connections of its own.
 #[derive(Debug)]
 pub struct Proxy {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// The connections to upstreams.
+    pub client: Client,
+}
+
+/// What all workers share: what the operator has set, and what upstreams have taught.
+#[derive(Debug)]
+pub struct Shared {
     /// The upstreams.
     pub table: Table,
     /// The repositories that may pass.
@@ -34,14 +44,23 @@ pub struct Proxy {
     pub public_url: Option<Origin>,
     /// docxy's own name in `Via`: another one at every start, so that two in a row are no loop.
     pub via: String,
-    /// The connections to upstreams.
-    pub client: Client,
     /// Where upstreams give out tokens.
     pub realms: Realms,
     /// How long peers may be silent.
     pub timeouts: Timeouts,
     /// What is said.
     pub log: Log,
+}
+
+/// The two ends of a client's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The client's address.
+    pub address: IpAddr,
+    /// The address at which it reached docxy.
+    pub local: SocketAddr,
+    /// How it reached it.
+    pub scheme: Scheme,
 }
 
 /// A request whose head has been checked.
@@ -110,6 +129,21 @@ impl Trace {
     }
 }
 
+/// What was answered, for the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Done<'a> {
+    /// The method; `-` where there was none.
+    pub method: &'a str,
+    /// The path; `-` where there was none.
+    pub path: &'a str,
+    /// The status that the client got.
+    pub status: u16,
+    /// Bytes of the body that have passed.
+    pub bytes: u64,
+    /// From the whole request head to the last byte of the answer.
+    pub duration: Duration,
+}
+
 impl Request<'_> {
     /// The value of `Authorization`.
     pub fn authorization(&self) -> Option<&[u8]> {
@@ -158,7 +192,7 @@ impl Proxy {
             .head
             .fields
             .elements("via")
-            .any(|hop| hop.ends_with(self.via.as_bytes()))
+            .any(|hop| hop.ends_with(self.shared.via.as_bytes()))
         {
             return Err(Answer::error(
                 508,
@@ -176,12 +210,13 @@ impl Proxy {
             target: request.target,
             host: request.authority,
         };
-        route::route(&asked, &self.table, &self.allow)
+        route::route(&asked, &self.shared.table, &self.shared.allow)
     }
 
     /// Whether docxy goes by this name: what an absolute request target may have (RFC 9112 §3.2.2).
     pub fn answers_to(&self, authority: &Authority) -> bool {
         let is_public = self
+            .shared
             .public_url
             .as_ref()
             .is_some_and(|url| *url.host() == authority.host);
@@ -191,8 +226,12 @@ impl Proxy {
         };
         is_public
             || is_loopback
-            || self.table.find(&authority.host.to_string()).is_some()
-            || self.table.find(&authority.to_string()).is_some()
+            || self
+                .shared
+                .table
+                .find(&authority.host.to_string())
+                .is_some()
+            || self.shared.table.find(&authority.to_string()).is_some()
     }
 
     /// Answers a request. `form` is the body of a token request.
@@ -263,7 +302,7 @@ impl Proxy {
             ..Place::default()
         };
         match self
-            .ping(request, self.table.default_upstream(), &place, trace)
+            .ping(request, self.shared.table.default_upstream(), &place, trace)
             .await?
         {
             Response::Passed {
@@ -287,7 +326,7 @@ impl Proxy {
         kind: Option<Kind>,
     ) -> Errand<'a> {
         let target = Target {
-            origin: self.table.get(upstream).origin.clone(),
+            origin: self.shared.table.get(upstream).origin.clone(),
             path_and_query,
         };
         Errand {
@@ -306,6 +345,7 @@ impl Proxy {
         bearer: &Bearer,
     ) -> String {
         let name = self
+            .shared
             .table
             .get(upstream)
             .name
@@ -324,7 +364,7 @@ impl Proxy {
 
     /// An URL of docxy's own as this client reaches it: as the operator says, else as the client says.
     fn own_realm(&self, request: &Request<'_>, path: &str) -> String {
-        match (&self.public_url, request.authority) {
+        match (&self.shared.public_url, request.authority) {
             (Some(url), _) => format!("{url}{path}"),
             (None, Some(authority)) => {
                 format!("{}://{authority}{path}", request.peer.scheme.as_str())
@@ -337,7 +377,31 @@ impl Proxy {
         }
     }
 
+    /// Says that a request is done.
+    pub fn log_access(&self, peer: &Peer, trace: &Trace, done: &Done<'_>) {
+        self.shared.log.access(&Record {
+            client: peer.address,
+            method: done.method,
+            path: done.path,
+            status: done.status,
+            bytes: done.bytes,
+            duration: done.duration,
+            upstream: trace
+                .upstream
+                .map_or("-", |id| &self.shared.table.get(id).name),
+            upstream_status: trace.status,
+            reused: trace.reused,
+            retries: trace.retries,
+            hops: trace.hops,
+        });
+    }
+
     fn serves(&self, client: IpAddr) -> bool {
-        self.allow_client.is_empty() || self.allow_client.iter().any(|net| net.contains(&client))
+        self.shared.allow_client.is_empty()
+            || self
+                .shared
+                .allow_client
+                .iter()
+                .any(|net| net.contains(&client))
     }
 }

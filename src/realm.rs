@@ -160,26 +160,28 @@ impl Proxy {
         repository: Option<&str>,
         trace: &mut Trace,
     ) -> Result<Option<Realm>, Answer> {
-        let mut found = self.realms.find(upstream, service);
+        let mut found = self.shared.realms.find(upstream, service);
         if found.is_none() {
             self.discover(request, upstream, b"GET", "/v2/".to_owned(), trace)
                 .await?;
             found = self
+                .shared
                 .realms
                 .find(upstream, service)
-                .or_else(|| self.realms.find(upstream, None));
+                .or_else(|| self.shared.realms.find(upstream, None));
         }
         if let (None, Some(repository)) = (&found, repository) {
             let path = format!("/v2/{repository}/manifests/latest");
             self.discover(request, upstream, b"HEAD", path, trace)
                 .await?;
             found = self
+                .shared
                 .realms
                 .find(upstream, service)
-                .or_else(|| self.realms.find(upstream, None));
+                .or_else(|| self.shared.realms.find(upstream, None));
         }
         found.transpose().map_err(|why| {
-            let name = &self.table.get(upstream).name;
+            let name = &self.shared.table.get(upstream).name;
             Answer::error(
                 502,
                 "UNAVAILABLE",
@@ -198,7 +200,7 @@ impl Proxy {
         trace: &mut Trace,
     ) -> Result<(), Answer> {
         let target = Target {
-            origin: self.table.get(upstream).origin.clone(),
+            origin: self.shared.table.get(upstream).origin.clone(),
             path_and_query,
         };
         let head = rewrite::request_head(&rewrite::Request {
@@ -207,7 +209,7 @@ impl Proxy {
             fields: &request.head.fields,
             credentials: Credentials::Withheld,
             part: Part::AsAsked,
-            via: &self.via,
+            via: &self.shared.via,
             body: None,
         });
         trace.asked = target.origin.to_string();
@@ -224,7 +226,9 @@ impl Proxy {
             )
             .await?;
         if reply.head.status == 401 {
-            self.realms.learn(&self.table, upstream, &reply, &target);
+            self.shared
+                .realms
+                .learn(&self.shared.table, upstream, &reply, &target);
         }
         reply.discard(&self.client).await;
         Ok(())

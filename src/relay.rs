@@ -1,7 +1,7 @@
 //! Moves one body from an upstream to a client, through the upstream connection's own buffer and no other.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::time::Duration;
 
 use crate::body::BodyError;
@@ -106,9 +106,7 @@ pub async fn relay(
         passed += count as u64;
     }
     if framing == ClientFraming::Chunked {
-        let end = client
-            .write_all(&mut [IoSlice::new(LAST_CHUNK)], stall)
-            .await;
+        let end = client.write_all([LAST_CHUNK], stall).await;
         end.map_err(|error| RelayError {
             passed,
             head_passed: true,
@@ -126,11 +124,10 @@ async fn send(
     stall: Duration,
 ) -> io::Result<()> {
     if framing != ClientFraming::Chunked || data.is_empty() {
-        return client
-            .write_all(&mut [IoSlice::new(head), IoSlice::new(data)], stall)
-            .await;
+        return client.write_all([head, data], stall).await;
     }
     let size = chunk_head(data.len());
-    let mut parts = [head, size.as_ref(), data, b"\r\n"].map(IoSlice::new);
-    client.write_all(&mut parts, stall).await
+    client
+        .write_all([head, size.as_ref(), data, b"\r\n"], stall)
+        .await
 }

@@ -1,54 +1,20 @@
-//! Listeners: connections are accepted, put under TLS, served each in a task of its own, and let finish at a stop.
+//! Listeners: connections are accepted, handed to the worker that has the fewest, and let finish at a stop.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
 
-use crate::answer::NOT_PLAIN;
-use crate::conn::Conn;
-use crate::http::uri::Scheme;
-use crate::proxy::Proxy;
-use crate::session::{self, Peer, TLS_HANDSHAKE_RECORD};
-use crate::stream::Stream;
-use crate::timeouts;
+use crate::log::Log;
+use crate::start::{Bound, Running};
+use crate::stop::Stop;
+use crate::worker::{Accepted, Worker};
 
 /// How long no connection is accepted after the system refused one, mostly for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// How often idle connections to upstreams are looked through.
-const SWEEP: Duration = Duration::from_secs(10);
-
-/// A bound socket and what is spoken on it.
-pub struct Listener {
-    /// The socket.
-    pub tcp: TcpListener,
-    /// TLS, if it is spoken there.
-    pub tls: Option<TlsAcceptor>,
-}
-
-/// Tells whether docxy is to stop.
-#[derive(Clone, Debug)]
-pub struct Stop {
-    stopping: watch::Receiver<bool>,
-}
-
-impl Stop {
-    /// Waits until docxy is to stop.
-    pub async fn requested(&mut self) {
-        // An error means that whoever could say so is gone, which is a stop as well.
-        let _ = self.stopping.wait_for(|&stopping| stopping).await;
-    }
-
-    /// Whether docxy is to stop.
-    pub fn is_requested(&self) -> bool {
-        *self.stopping.borrow()
-    }
-}
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,63 +27,85 @@ pub enum Ended {
 
 /// Serves until the first `signal`, then waits for what runs: as long as `drain`, or until the second signal.
 pub async fn run(
-    listeners: Vec<Listener>,
-    proxy: Arc<Proxy>,
+    bound: Vec<Bound>,
+    running: Running,
     drain: Duration,
     mut signal: impl AsyncFnMut(),
-) -> Ended {
-    let (say_stop, stopping) = watch::channel(false);
-    // Every task holds a sender; when all are gone, so is all work.
-    let (running, mut all_done) = mpsc::channel::<()>(1);
-    for listener in listeners {
-        let (proxy, stop, running) = (
-            Arc::clone(&proxy),
-            Stop {
-                stopping: stopping.clone(),
-            },
-            running.clone(),
-        );
-        tokio::spawn(accept(listener, proxy, stop, running));
+) -> io::Result<Ended> {
+    let Running {
+        workers,
+        stopper,
+        stop,
+        log,
+    } = running;
+    let workers: Arc<[Worker]> = workers.into();
+    // Every acceptor and every connection holds a sender; when all are gone, so is all work.
+    let (working, mut all_done) = mpsc::channel(1);
+    for Bound { tcp, tls, .. } in bound {
+        let tcp = TcpListener::from_std(tcp)?;
+        let acceptor = Acceptor {
+            tcp,
+            tls,
+            workers: Arc::clone(&workers),
+            log,
+            working: working.clone(),
+        };
+        tokio::spawn(acceptor.run(stop.clone()));
     }
-    tokio::spawn(sweep(Arc::clone(&proxy), Stop { stopping }));
-    drop(running);
+    drop(working);
     signal().await;
-    let _ = say_stop.send(true);
-    tokio::select! {
+    stopper.stop();
+    log.info(format_args!(
+        "stopping; running transfers have {} to finish",
+        humantime::format_duration(drain)
+    ));
+    Ok(tokio::select! {
         _ = all_done.recv() => Ended::Drained,
         () = sleep(drain) => Ended::CutShort,
         () = signal() => Ended::CutShort,
-    }
+    })
 }
 
-async fn accept(listener: Listener, proxy: Arc<Proxy>, mut stop: Stop, running: mpsc::Sender<()>) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.tcp.accept() => accepted,
-            () = stop.requested() => return,
-        };
-        let tcp = match accepted {
-            Ok((tcp, _)) => tcp,
-            Err(error) if is_of_the_peer(&error) => continue,
-            Err(error) => {
-                proxy
-                    .log
-                    .error(format_args!("no connection can be accepted: {error}"));
-                sleep(ACCEPT_PAUSE).await;
-                continue;
+/// One listener.
+struct Acceptor {
+    tcp: TcpListener,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    workers: Arc<[Worker]>,
+    log: Log,
+    working: mpsc::Sender<()>,
+}
+
+impl Acceptor {
+    async fn run(self, mut stop: Stop) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.tcp.accept() => accepted,
+                () = stop.requested() => return,
+            };
+            match accepted {
+                Ok((tcp, _)) => self.hand_over(tcp),
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) => {
+                    self.log
+                        .error(format_args!("no connection can be accepted: {error}"));
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
-        };
-        let (proxy, tls, stop, running) = (
-            Arc::clone(&proxy),
-            listener.tls.clone(),
-            stop.clone(),
-            running.clone(),
-        );
-        tokio::spawn(async move {
-            // Gone before the first byte: there is nobody to tell.
-            let _ = serve(tcp, tls, &proxy, stop).await;
-            drop(running);
-        });
+        }
+    }
+
+    /// A pull has few connections and they are heavy, so they are counted out rather than left to chance.
+    fn hand_over(&self, tcp: TcpStream) {
+        let idlest = self.workers.iter().min_by_key(|worker| worker.load());
+        if let (Some(worker), Ok(tcp)) = (idlest, tcp.into_std()) {
+            worker.serve(
+                Accepted {
+                    tcp,
+                    tls: self.tls.clone(),
+                },
+                self.working.clone(),
+            );
+        }
     }
 }
 
@@ -128,72 +116,4 @@ fn is_of_the_peer(error: &io::Error) -> bool {
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
     )
-}
-
-async fn serve(
-    tcp: TcpStream,
-    tls: Option<TlsAcceptor>,
-    proxy: &Proxy,
-    stop: Stop,
-) -> io::Result<()> {
-    // A head and its body go out in one write; waiting to merge it with another only delays it.
-    tcp.set_nodelay(true)?;
-    let (address, local) = (tcp.peer_addr()?.ip().to_canonical(), tcp.local_addr()?);
-    let scheme = if tls.is_some() {
-        Scheme::Https
-    } else {
-        Scheme::Http
-    };
-    let stream = match tls {
-        None => Stream::Tcp(tcp),
-        Some(acceptor) => match timeout(timeouts::TLS_HANDSHAKE, start_tls(tcp, &acceptor)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                proxy
-                    .log
-                    .debug(format_args!("no TLS with {address}: {error}"));
-                return Err(error);
-            }
-            Err(elapsed) => return Err(elapsed.into()),
-        },
-    };
-    session::serve(
-        proxy,
-        Conn::new(stream),
-        Peer {
-            address,
-            local,
-            scheme,
-        },
-        stop,
-    )
-    .await;
-    Ok(())
-}
-
-async fn start_tls(tcp: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Stream> {
-    let mut first = [0];
-    tcp.peek(&mut first).await?;
-    if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
-        let mut plain = Conn::new(Stream::Tcp(tcp));
-        plain
-            .write_all(&mut [IoSlice::new(NOT_PLAIN)], timeouts::TLS_HANDSHAKE)
-            .await?;
-        plain.linger().await;
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "it speaks plain HTTP",
-        ));
-    }
-    let tls = acceptor.accept(tcp).await?;
-    Ok(Stream::Tls(Box::new(tls.into())))
-}
-
-async fn sweep(proxy: Arc<Proxy>, mut stop: Stop) {
-    loop {
-        tokio::select! {
-            () = sleep(SWEEP) => proxy.client.sweep(),
-            () = stop.requested() => return,
-        }
-    }
 }

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::fmt;
 use std::net::TcpListener;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_rustls::TlsAcceptor;
@@ -10,10 +13,12 @@ use tokio_rustls::TlsAcceptor;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::log::Log;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Shared};
 use crate::realm::Realms;
+use crate::stop::{self, Stop, Stopper};
 use crate::tls;
 use crate::upstream::Client;
+use crate::worker::Worker;
 
 /// A listener that is bound but not served yet.
 pub struct Bound {
@@ -85,22 +90,52 @@ pub fn bind(config: &Config) -> Result<Vec<Bound>, Box<dyn Error>> {
     Ok(bound)
 }
 
-/// Puts together what all connections share.
-pub fn proxy(config: Config) -> Result<Proxy, Box<dyn Error>> {
-    let client = Client::new(
-        tls::towards_upstreams(config.upstream_ca.as_deref())?,
-        config.timeouts,
-    );
+/// Workers that run, and how to stop them.
+#[derive(Debug)]
+pub struct Running {
+    /// The workers.
+    pub workers: Vec<Worker>,
+    /// Stops them.
+    pub stopper: Stopper,
+    /// Tells whether they are to stop.
+    pub stop: Stop,
+    /// Where things are said.
+    pub log: Log,
+}
+
+/// Puts together what all workers share and starts one for each core.
+pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
+    let tls = tls::towards_upstreams(config.upstream_ca.as_deref())?;
     let name = u64::from_ne_bytes(tls::random()?);
-    Ok(Proxy {
+    let timeouts = config.timeouts;
+    let log = Log::new(config.log);
+    let shared = Arc::new(Shared {
         realms: Realms::new(config.table.ids().count()),
         table: config.table,
         allow: config.allow,
         allow_client: config.allow_client,
         public_url: config.public_url,
         via: format!("docxy-{name:016x}"),
-        client,
-        timeouts: config.timeouts,
-        log: Log::new(config.log),
+        timeouts,
+        log,
+    });
+    let (stopper, stop) = stop::channel();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let start = |_| {
+        let client = Client::new(Arc::clone(&tls), timeouts);
+        Worker::start(
+            Proxy {
+                shared: Arc::clone(&shared),
+                client,
+            },
+            stop.clone(),
+        )
+    };
+    let workers = (0..cores).map(start).collect::<Result<_, _>>()?;
+    Ok(Running {
+        workers,
+        stopper,
+        stop,
+        log,
     })
 }

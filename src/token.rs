@@ -53,7 +53,7 @@ impl Proxy {
             .into_iter()
             .flatten();
         let repository = repositories
-            .flat_map(|p| p.repositories(&self.table, wanted.upstream))
+            .flat_map(|p| p.repositories(&self.shared.table, wanted.upstream))
             .next();
         let service = wanted.service();
         let realm = self
@@ -85,14 +85,14 @@ impl Proxy {
         for parameters in form.iter().chain([&query]) {
             upstream = match upstream {
                 Some(chosen) => Some(chosen),
-                None => parameters.upstream(&self.table)?,
+                None => parameters.upstream(&self.shared.table)?,
             };
         }
-        let upstream = upstream.unwrap_or_else(|| self.table.default_upstream());
+        let upstream = upstream.unwrap_or_else(|| self.shared.table.default_upstream());
         for parameters in form.iter().chain([&query]) {
-            parameters.check(&self.table, upstream, &self.allow)?;
+            parameters.check(&self.shared.table, upstream, &self.shared.allow)?;
         }
-        let identity = route.identity(&self.table, upstream);
+        let identity = route.identity(&self.shared.table, upstream);
         Ok(Wanted {
             query,
             form,
@@ -113,7 +113,7 @@ impl Proxy {
         let learned = realm.service.as_deref().filter(|_| service.is_none());
         let write = |parameters: &Parameters<'_>, service, query| {
             parameters.rewrite(
-                &self.table,
+                &self.shared.table,
                 wanted.upstream,
                 service,
                 query,

@@ -3,7 +3,7 @@
 //! A [`Reply`] owns its connection until its body is drained and gives it back only then; dropping it closes it.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -206,8 +206,7 @@ impl Client {
         effort: Effort,
     ) -> Result<Reply, Fault> {
         let conn = &mut pooled.conn;
-        let mut parts = [IoSlice::new(message.head), IoSlice::new(message.body)];
-        conn.write_all(&mut parts, timeouts::RESPONSE_HEAD)
+        conn.write_all([message.head, message.body], timeouts::RESPONSE_HEAD)
             .await
             .map_err(|error| match error.kind() {
                 io::ErrorKind::TimedOut => Fault::Slow,

@@ -1,0 +1,280 @@
+//! One request and its answer: what it asks is checked, its body taken, the answer framed for the client and sent.
+
+use std::io;
+
+use tokio::time::Instant;
+
+use crate::answer::Answer;
+use crate::conn::Conn;
+use crate::http::framing::{self, BodyFraming};
+use crate::http::head::{RequestHead, Version};
+use crate::http::request::{Form, effective};
+use crate::http::uri::{Authority, Host};
+use crate::http::write::HeadWriter;
+use crate::intake::{self, Refused, Taken, Wanted};
+use crate::proxy::{Done, Peer, Proxy, Request, Response, Trace};
+use crate::registry::route::{Method, Route};
+use crate::relay::{ClientFraming, RelayError, Side, relay};
+use crate::stop::Stop;
+use crate::upstream::Reply;
+
+/// What becomes of a connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another request may follow.
+    Again,
+    /// It is closed, gently.
+    Close,
+    /// It is dropped in the middle of a body whose length the client knows.
+    Drop,
+    /// It is reset, since the client would take a plain end for the end of the body.
+    Reset,
+}
+
+/// One request and its answer.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    proxy: &'a Proxy,
+    client: &'a mut Conn,
+    peer: &'a Peer,
+    head: &'a RequestHead,
+    began: Instant,
+    trace: Trace,
+}
+
+impl<'a> Exchange<'a> {
+    /// A request whose head has just come.
+    pub fn new(
+        proxy: &'a Proxy,
+        client: &'a mut Conn,
+        peer: &'a Peer,
+        head: &'a RequestHead,
+    ) -> Exchange<'a> {
+        Exchange {
+            proxy,
+            client,
+            peer,
+            head,
+            began: Instant::now(),
+            trace: Trace::default(),
+        }
+    }
+
+    /// Answers the request, logs it, and says what becomes of the connection.
+    pub async fn run(mut self, stop: &Stop) -> Next {
+        let (response, taken) = match self.respond(stop).await {
+            Ok(both) => both,
+            Err(Refused::Answer(answer)) => (Response::Own(answer), Taken::Unread),
+            Err(Refused::Gone) => return Next::Drop,
+        };
+        let persists = self.head.wants_keep_alive()
+            && matches!(taken, Taken::Whole(_))
+            && !response.closes()
+            && !stop.is_requested();
+        match response {
+            Response::Own(answer) => self.send_own(answer, persists).await,
+            Response::Passed {
+                head,
+                body: None,
+                status,
+            } => self.send_head(head, status, persists).await,
+            Response::Passed {
+                head,
+                body: Some(reply),
+                status,
+            } => self.send_body(head, reply, status, persists).await,
+        }
+    }
+
+    /// Everything up to the head of the answer. An error is an answer after which the connection is closed.
+    async fn respond(&mut self, stop: &Stop) -> Result<(Response, Taken), Refused> {
+        let fatal = |status, why: &dyn std::fmt::Display| Answer::fatal(status, "UNSUPPORTED", why);
+        let framing =
+            framing::of_request(self.head).map_err(|error| fatal(error.status(), &error))?;
+        let asked = effective(self.head).map_err(|error| fatal(400, &error))?;
+        if let (Form::Absolute, Some(authority)) = (asked.form, &asked.authority) {
+            self.check_authority(authority)?;
+        }
+        let request = Request {
+            head: self.head,
+            target: &asked.target,
+            authority: asked.authority.as_ref(),
+            peer: self.peer,
+        };
+        self.proxy.check(&request)?;
+        let route = self.proxy.route(&request);
+        let wanted = match &route {
+            Ok(Route::Token(_)) if self.head.method() == Method::Post.as_str().as_bytes() => {
+                Wanted::Form
+            }
+            Ok(_) => Wanted::Nothing,
+            Err(_) => Wanted::Refused,
+        };
+        let taken = intake::take(
+            self.client,
+            self.head,
+            framing,
+            wanted,
+            &self.proxy.shared.timeouts,
+        )
+        .await?;
+        let form = match &taken {
+            Taken::Whole(form) if wanted == Wanted::Form => Some(form.as_slice()),
+            _ => None,
+        };
+        let response = match route {
+            Ok(route) => {
+                self.proxy
+                    .respond(&request, route, form, stop.is_requested(), &mut self.trace)
+                    .await
+            }
+            Err(error) => Response::Own(error.into()),
+        };
+        Ok((response, taken))
+    }
+
+    /// Whom a client means that takes docxy for a proxy has to be docxy.
+    fn check_authority(&self, authority: &Authority) -> Result<(), Answer> {
+        let is_local = authority.host == Host::Address(self.peer.local.ip().to_canonical());
+        if is_local || self.proxy.answers_to(authority) {
+            return Ok(());
+        }
+        Err(Answer::fatal(
+            421,
+            "UNSUPPORTED",
+            "this is a registry proxy and answers only in its own name",
+        ))
+    }
+
+    async fn send_own(mut self, answer: Answer, persists: bool) -> Next {
+        let status = answer.status;
+        if status >= 500 {
+            self.say_why(&answer.why);
+        }
+        let (head, body) = answer.write(self.head.method(), |head| self.end_fields(head, persists));
+        let sent = self.write([&head, &body]).await;
+        self.finish(status, body.len() as u64, sent.is_ok(), persists)
+    }
+
+    async fn send_head(mut self, mut head: HeadWriter, status: u16, persists: bool) -> Next {
+        self.end_fields(&mut head, persists);
+        let head = head.finish();
+        let sent = self.write([&head]).await;
+        self.finish(status, 0, sent.is_ok(), persists)
+    }
+
+    async fn send_body(
+        self,
+        mut head: HeadWriter,
+        mut reply: Reply,
+        status: u16,
+        persists: bool,
+    ) -> Next {
+        let framing = match reply.framing {
+            BodyFraming::Length(_) => ClientFraming::Length,
+            _ if self.head.version == Version::Http11 => ClientFraming::Chunked,
+            _ => ClientFraming::UntilClose,
+        };
+        let persists = persists && framing != ClientFraming::UntilClose;
+        if framing == ClientFraming::Chunked {
+            head.field("Transfer-Encoding", "chunked");
+        }
+        self.end_fields(&mut head, persists);
+        let head = head.finish();
+        let relayed = relay(
+            self.client,
+            &head,
+            &mut reply,
+            framing,
+            self.proxy.shared.timeouts.client,
+        )
+        .await;
+        match relayed {
+            Ok(bytes) => {
+                reply.recycle(&self.proxy.client);
+                self.finish(status, bytes, true, persists)
+            }
+            Err(error) => {
+                drop(reply);
+                self.break_off(error, status, framing).await
+            }
+        }
+    }
+
+    /// Ends an answer whose body does not pass whole, so that the client cannot take it for whole.
+    async fn break_off(self, error: RelayError, status: u16, framing: ClientFraming) -> Next {
+        let why = format!("{}: {error}", self.trace.asked);
+        match error.side {
+            Side::Upstream(_) if !error.head_passed => {
+                return self
+                    .send_own(Answer::fatal(502, "UNAVAILABLE", why), false)
+                    .await;
+            }
+            Side::Upstream(_) => self.say_why(&why),
+            Side::Client(_) => self
+                .proxy
+                .shared
+                .log
+                .debug(format_args!("{}: {why}", self.line())),
+        }
+        self.finish(status, error.passed, false, false);
+        if framing == ClientFraming::UntilClose {
+            Next::Reset
+        } else {
+            Next::Drop
+        }
+    }
+
+    async fn write<const N: usize>(&mut self, parts: [&[u8]; N]) -> io::Result<()> {
+        let stall = self.proxy.shared.timeouts.client;
+        self.client.write_all(parts, stall).await
+    }
+
+    /// What an answer says of the connection.
+    fn end_fields(&self, head: &mut HeadWriter, persists: bool) {
+        match (persists, self.head.version) {
+            (false, _) => head.field("Connection", "close"),
+            (true, Version::Http10) => head.field("Connection", "keep-alive"),
+            (true, Version::Http11) => {}
+        }
+    }
+
+    fn say_why(&self, why: &str) {
+        self.proxy
+            .shared
+            .log
+            .error(format_args!("{}: {why}", self.line()));
+    }
+
+    /// The request in messages.
+    fn line(&self) -> String {
+        format!(
+            "{} {}",
+            String::from_utf8_lossy(self.head.method()),
+            path_of(self.head.target())
+        )
+    }
+
+    fn finish(&self, status: u16, bytes: u64, sent: bool, persists: bool) -> Next {
+        let method = str::from_utf8(self.head.method()).unwrap_or("-");
+        let path = path_of(self.head.target());
+        let done = Done {
+            method,
+            path,
+            status,
+            bytes,
+            duration: self.began.elapsed(),
+        };
+        self.proxy.log_access(self.peer, &self.trace, &done);
+        match (sent, persists) {
+            (true, true) => Next::Again,
+            (true, false) => Next::Close,
+            (false, _) => Next::Drop,
+        }
+    }
+}
+
+/// The target without its query, which may hold a signature or a secret.
+fn path_of(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
+}

@@ -1,0 +1,166 @@
+//! Workers: threads that each have a runtime and a pool of upstream connections of their own, so that a connection and the
+//! one that serves it never wake another thread.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::mpsc;
+use tokio::time::{interval, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::answer::NOT_PLAIN;
+use crate::conn::Conn;
+use crate::http::uri::Scheme;
+use crate::proxy::{Peer, Proxy};
+use crate::session::{self, TLS_HANDSHAKE_RECORD};
+use crate::stop::Stop;
+use crate::stream::Stream;
+use crate::timeouts;
+
+/// How often idle connections to upstreams are looked through.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// A connection that has been accepted and is to be served.
+pub struct Accepted {
+    /// The connection, which does not block.
+    pub tcp: TcpStream,
+    /// TLS, if it is spoken there.
+    pub tls: Option<TlsAcceptor>,
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Worker {
+    queue: mpsc::UnboundedSender<(Accepted, Ticket)>,
+    load: Arc<AtomicUsize>,
+}
+
+/// Counts a connection for as long as it lives.
+#[derive(Debug)]
+struct Ticket {
+    load: Arc<AtomicUsize>,
+    /// Whoever waits for the other end learns that all work is done when the last of these is gone.
+    _running: mpsc::Sender<()>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Worker {
+    /// Starts a worker. It ends with the process, or when nothing can hand it a connection any more.
+    pub fn start(proxy: Proxy, stop: Stop) -> io::Result<Worker> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (queue, accepted) = mpsc::unbounded_channel();
+        thread::Builder::new()
+            .name("docxy-worker".to_owned())
+            .spawn(move || runtime.block_on(work(Arc::new(proxy), accepted, stop)))?;
+        Ok(Worker {
+            queue,
+            load: Arc::default(),
+        })
+    }
+
+    /// How many connections it serves.
+    pub fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Hands it a connection. `running` is held until the connection has ended.
+    pub fn serve(&self, accepted: Accepted, running: mpsc::Sender<()>) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        let ticket = Ticket {
+            load: Arc::clone(&self.load),
+            _running: running,
+        };
+        // A worker that is gone drops the connection, which is all that could be done with it.
+        let _ = self.queue.send((accepted, ticket));
+    }
+}
+
+async fn work(
+    proxy: Arc<Proxy>,
+    mut accepted: mpsc::UnboundedReceiver<(Accepted, Ticket)>,
+    stop: Stop,
+) {
+    let mut sweep = interval(SWEEP);
+    loop {
+        tokio::select! {
+            next = accepted.recv() => {
+                let Some((accepted, ticket)) = next else { return };
+                let (proxy, stop) = (Arc::clone(&proxy), stop.clone());
+                tokio::spawn(async move {
+                    // Gone before the first request: there is nobody to tell.
+                    let _ = serve(accepted, &proxy, stop).await;
+                    drop(ticket);
+                });
+            }
+            _ = sweep.tick() => proxy.client.sweep(),
+        }
+    }
+}
+
+async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> {
+    let tcp = tokio::net::TcpStream::from_std(accepted.tcp)?;
+    // A head and its body go out in one write; waiting to merge it with another only delays it.
+    tcp.set_nodelay(true)?;
+    let (address, local) = (tcp.peer_addr()?.ip().to_canonical(), tcp.local_addr()?);
+    let scheme = if accepted.tls.is_some() {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
+    let stream = match accepted.tls {
+        None => Stream::Tcp(tcp),
+        Some(acceptor) => match timeout(timeouts::TLS_HANDSHAKE, start_tls(tcp, &acceptor)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                proxy
+                    .shared
+                    .log
+                    .debug(format_args!("no TLS with {address}: {error}"));
+                return Err(error);
+            }
+            Err(elapsed) => return Err(elapsed.into()),
+        },
+    };
+    session::serve(
+        proxy,
+        Conn::new(stream),
+        Peer {
+            address,
+            local,
+            scheme,
+        },
+        stop,
+    )
+    .await;
+    Ok(())
+}
+
+async fn start_tls(tcp: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Result<Stream> {
+    let mut first = [0];
+    tcp.peek(&mut first).await?;
+    if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
+        let mut plain = Conn::new(Stream::Tcp(tcp));
+        plain
+            .write_all([NOT_PLAIN], timeouts::TLS_HANDSHAKE)
+            .await?;
+        plain.linger().await;
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it speaks plain HTTP",
+        ));
+    }
+    let tls = acceptor.accept(tcp).await?;
+    Ok(Stream::Tls(Box::new(tls.into())))
+}
