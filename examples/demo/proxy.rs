@@ -1,16 +1,16 @@
 //! docxy itself, started through its library as `main` does it, in a runtime and a thread of its own.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 use clap::Parser;
 use docxy::args::Args;
 use docxy::config::Config;
-use docxy::server::{self, Ended, Listener};
+use docxy::server::{self, Ended};
 use docxy::start;
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime;
 use tokio::sync::Notify;
 
 use crate::Outcome;
@@ -19,40 +19,29 @@ use crate::Outcome;
 pub struct Docxy {
     pub address: SocketAddr,
     stop: Arc<Notify>,
-    thread: JoinHandle<std::io::Result<Ended>>,
+    thread: JoinHandle<io::Result<Ended>>,
 }
 
 impl Docxy {
     /// `docxy --listen 127.0.0.1:0 --upstream docker.io=http://REGISTRY --log off`
     pub fn start(registry: SocketAddr) -> Outcome<Docxy> {
         let upstream = format!("docker.io=http://{registry}");
-        let flags = [
-            "--listen",
-            "127.0.0.1:0",
-            "--upstream",
-            &upstream,
-            "--log",
-            "off",
-        ];
-        let args = Args::try_parse_from(["docxy"].iter().chain(&flags))?;
-        let config = Config::from_args(args)?;
+        let mut flags = vec!["docxy", "--listen", "127.0.0.1:0"];
+        flags.extend(["--upstream", &upstream, "--log", "off"]);
+        let config = Config::from_args(Args::try_parse_from(flags)?)?;
         let drain = config.drain;
-        let bound = start::bind(&config)?.pop().ok_or("docxy listens nowhere")?;
-        let address = bound.tcp.local_addr()?;
-        let proxy = Arc::new(start::proxy(config)?);
-        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        let bound = start::bind(&config)?;
+        let first = bound.first().ok_or("docxy listens nowhere")?;
+        let address = first.tcp.local_addr()?;
+        let running = start::workers(config)?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let stop = Arc::new(Notify::new());
         let signal = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let serve = async {
-                let tcp = TcpListener::from_std(bound.tcp)?;
-                let listeners = vec![Listener {
-                    tcp,
-                    tls: bound.tls,
-                }];
-                Ok(server::run(listeners, proxy, drain, async || signal.notified().await).await)
-            };
-            Runtime::block_on(&runtime, serve)
+        let thread = thread::spawn(move || {
+            let until_told = async || signal.notified().await;
+            runtime.block_on(server::run(bound, running, drain, until_told))
         });
         Ok(Docxy {
             address,
