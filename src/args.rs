@@ -10,7 +10,7 @@ use crate::log::Level;
 
 /// A pull proxy for container registries: engines reach docxy, docxy reaches the registries.
 ///
-/// Every flag has an environment variable DOCXY_<FLAG>; where a flag may be repeated, it takes a comma-separated list.
+/// Every flag has an environment variable, such as DOCXY_LISTEN for --listen; where a flag may be repeated, it takes a comma-separated list.
 /// Durations are written 30s, 5m, 1h.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]

@@ -69,12 +69,19 @@ impl Conn {
         self.buffer.advance(count.min(self.buffer.len()));
     }
 
+    /// Gives up the buffer of a connection that has nothing in it.
+    pub fn release(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+    }
+
     /// Waits for the first byte of a message, or the end, and holds no buffer meanwhile.
     pub async fn idle(&mut self) -> io::Result<()> {
         if !self.buffer.is_empty() {
             return Ok(());
         }
-        self.buffer = BytesMut::new();
+        self.release();
         poll_fn(|cx| self.stream.poll_readable(cx)).await
     }
 

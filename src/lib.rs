@@ -1,13 +1,14 @@
 //! docxy, a pull proxy for container registries: engines reach docxy, docxy reaches the registries. It stores nothing.
 //!
-//! The path of a pull through this program:
+//! It begins with [`args`], which [`config`] checks; [`start`] binds what [`listen`] reads and starts the workers. From
+//! there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
 //!    is spoken there, and gives it a task of its own.
 //! 2. [`session`] reads one request after another from it; [`exchange`] answers each, after [`intake`] took its body.
-//! 3. [`proxy`] checks what all requests must pass, finds the [route](registry::route) and hands over.
+//! 3. [`proxy`] checks what all requests must pass and finds the [route](registry::route); [`dispatch`] hands over.
 //! 4. [`forward`] asks the upstream, follows redirects to the CDN and begins the client's answer;
-//!    [`token`] does the same for tokens, at the [`realm`] that the upstream announced.
+//!    [`token`] does the same for tokens, at the [`realm`] that the upstream announced or that [`discover`] finds.
 //! 5. [`upstream`] takes a connection from the [`pool`] or [dials](dial) one, sends, and reads the head of the answer.
 //! 6. [`relay`] moves the body from the one connection to the other, one buffer at a time.
 //!
@@ -20,21 +21,23 @@ pub mod config;
 pub mod listen;
 pub mod start;
 
-pub mod exchange;
-pub mod intake;
 pub mod server;
-pub mod session;
-pub mod stop;
 pub mod worker;
 
-pub mod proxy;
+pub mod exchange;
+pub mod intake;
+pub mod session;
 
+pub mod discover;
+pub mod dispatch;
 pub mod forward;
+pub mod proxy;
 pub mod realm;
 pub mod token;
 
 pub mod answer;
 pub mod log;
+pub mod stop;
 
 pub mod relay;
 pub mod upstream;

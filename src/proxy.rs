@@ -1,4 +1,4 @@
-//! What every request meets: the checks that all share, its route, and who answers it.
+//! What every request meets: the state that requests share, the checks that all must pass, and the way to their route.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -7,16 +7,15 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::answer::Answer;
-use crate::forward::Errand;
 use crate::http::head::RequestHead;
-use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
+use crate::http::uri::{Authority, Host, Origin, Scheme};
 use crate::http::write::HeadWriter;
 use crate::log::{Log, Record};
 use crate::realm::Realms;
 use crate::registry::access::{Allow, Identity};
 use crate::registry::challenge::Bearer;
 use crate::registry::rewrite::Credentials;
-use crate::registry::route::{self, Asked, Kind, Place, Route, RouteError};
+use crate::registry::route::{self, Asked, Route, RouteError};
 use crate::registry::table::{Table, UpstreamId};
 use crate::registry::token::PLACEHOLDER;
 use crate::timeouts::Timeouts;
@@ -234,109 +233,6 @@ impl Proxy {
             || self.shared.table.find(&authority.to_string()).is_some()
     }
 
-    /// Answers a request. `form` is the body of a token request.
-    pub async fn respond(
-        &self,
-        request: &Request<'_>,
-        route: Route,
-        form: Option<&[u8]>,
-        stopping: bool,
-        trace: &mut Trace,
-    ) -> Response {
-        let response = match route {
-            Route::Health => Ok(Response::Own(Answer::text(200, "ok\n"))),
-            Route::Ready if stopping => Ok(Response::Own(Answer::text(503, "stopping\n"))),
-            Route::Ready => Ok(Response::Own(Answer::text(200, "ready\n"))),
-            Route::SharedPing => self.shared_ping(request, trace).await,
-            Route::Ping { upstream, place } => self.ping(request, upstream, &place, trace).await,
-            Route::Content(content) => {
-                let kind = content.kind;
-                let errand = self.errand(
-                    content.upstream,
-                    content.path_and_query,
-                    &content.place,
-                    Some(kind),
-                );
-                self.forward(request, errand, trace).await
-            }
-            Route::Token(route) => self.token(request, &route, form, trace).await,
-        };
-        response.unwrap_or_else(Response::Own)
-    }
-
-    async fn ping(
-        &self,
-        request: &Request<'_>,
-        upstream: UpstreamId,
-        place: &Place,
-        trace: &mut Trace,
-    ) -> Result<Response, Answer> {
-        self.forward(
-            request,
-            self.errand(upstream, "/v2/".to_owned(), place, None),
-            trace,
-        )
-        .await
-    }
-
-    /// `/v2/` where several upstreams share a Host. Some clients read no challenge but this one, so docxy gives its own;
-    /// a login is verified by the default upstream, whose it is.
-    async fn shared_ping(
-        &self,
-        request: &Request<'_>,
-        trace: &mut Trace,
-    ) -> Result<Response, Answer> {
-        let challenge = || {
-            Response::Own(Answer::shared_challenge(
-                &self.own_realm(request, "/auth/token"),
-            ))
-        };
-        if request.authorization().is_none() {
-            return Ok(challenge());
-        }
-        if request.has_placeholder() {
-            return Ok(Response::Own(Answer::shared_ping()));
-        }
-        let place = Place {
-            shared: true,
-            ..Place::default()
-        };
-        match self
-            .ping(request, self.shared.table.default_upstream(), &place, trace)
-            .await?
-        {
-            Response::Passed {
-                status: 401, body, ..
-            } => {
-                if let Some(reply) = body {
-                    reply.discard(&self.client).await;
-                }
-                Ok(challenge())
-            }
-            other => Ok(other),
-        }
-    }
-
-    /// What is to be asked of an upstream.
-    fn errand<'a>(
-        &self,
-        upstream: UpstreamId,
-        path_and_query: String,
-        place: &'a Place,
-        kind: Option<Kind>,
-    ) -> Errand<'a> {
-        let target = Target {
-            origin: self.shared.table.get(upstream).origin.clone(),
-            path_and_query,
-        };
-        Errand {
-            upstream,
-            target,
-            place,
-            kind,
-        }
-    }
-
     /// The realm that a client is to ask instead of an upstream's own; it keeps the realm's query.
     pub fn realm_for(
         &self,
@@ -363,7 +259,7 @@ impl Proxy {
     }
 
     /// An URL of docxy's own as this client reaches it: as the operator says, else as the client says.
-    fn own_realm(&self, request: &Request<'_>, path: &str) -> String {
+    pub fn own_realm(&self, request: &Request<'_>, path: &str) -> String {
         match (&self.shared.public_url, request.authority) {
             (Some(url), _) => format!("{url}{path}"),
             (None, Some(authority)) => {

@@ -167,20 +167,19 @@ impl Client {
             fault,
         };
         let mut effort = Effort::default();
-        if let Some(pooled) = self.take(&key) {
-            match self
-                .exchange(
-                    key.clone(),
-                    pooled,
-                    message,
-                    Effort {
-                        reused: true,
-                        retries: 0,
-                    },
-                )
-                .await
-            {
-                Err(Fault::Broken(_)) if message.body.is_empty() => effort.retries = 1,
+        // What may not be sent twice goes out on a connection that cannot have grown stale.
+        let pooled = if message.body.is_empty() {
+            self.take(&key)
+        } else {
+            None
+        };
+        if let Some(pooled) = pooled {
+            let reused = Effort {
+                reused: true,
+                retries: 0,
+            };
+            match self.exchange(key.clone(), pooled, message, reused).await {
+                Err(Fault::Broken(_)) => effort.retries = 1,
                 other => return other.map_err(fail),
             }
         }
@@ -313,7 +312,7 @@ impl Reply {
             framing,
             body,
             key,
-            pooled,
+            mut pooled,
             ..
         } = self;
         let in_order = body.is_done()
@@ -321,6 +320,7 @@ impl Reply {
             && head.allows_keep_alive()
             && pooled.conn.buffered().is_empty();
         if in_order {
+            pooled.conn.release();
             client.pool().put(key, pooled, std::time::Instant::now());
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`head`] finds and parses message heads, [`fields`] looks into them, [`uri`] holds authorities,
 //! origins and targets, [`request`] says what a request asks of whom, [`framing`] how long a body is, [`chunked`] where
-//! the data of a chunked one lies, [`write`] writes heads anew.
+//! the data of a chunked one lies, [`mod@write`] writes heads anew.
 
 pub mod chunked;
 pub mod fields;

@@ -145,7 +145,7 @@ impl Table {
         Ok(())
     }
 
-    /// Who answers to `name`: by NAME or alias, else by the URL's host[:port]; without case.
+    /// Who answers to `name`: by NAME or alias, else by the URL's host and port; without case.
     pub fn find(&self, name: &str) -> Option<UpstreamId> {
         let by_name = self
             .upstreams
@@ -233,7 +233,7 @@ pub enum TableError {
         /// What is wrong with it.
         error: UriError,
     },
-    /// A host[:port] that is malformed.
+    /// A host, with or without port, that is malformed.
     Host {
         /// As it was given.
         host: String,

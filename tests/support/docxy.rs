@@ -102,7 +102,12 @@ impl Docxy {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.stderr.state.lock().unwrap();
         loop {
-            let found: Vec<String> = state.lines.iter().filter(|line| line.contains(part)).cloned().collect();
+            let found: Vec<String> = state
+                .lines
+                .iter()
+                .filter(|line| line.contains(part))
+                .cloned()
+                .collect();
             if found.len() >= count {
                 return found;
             }
@@ -123,8 +128,14 @@ impl Docxy {
 
     /// Sends a signal by its name, as `kill -NAME` does.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
-        assert!(status.expect("kill runs").success(), "kill -{name} {}", self.pid());
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status();
+        assert!(
+            status.expect("kill runs").success(),
+            "kill -{name} {}",
+            self.pid()
+        );
     }
 
     /// Waits for docxy's end and returns its status with everything that it printed.
@@ -136,7 +147,11 @@ impl Docxy {
         let mut state = self.stderr.state.lock().unwrap();
         while !state.ended {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "docxy did not end:\n{}", state.lines.join("\n"));
+            assert!(
+                !left.is_zero(),
+                "docxy did not end:\n{}",
+                state.lines.join("\n")
+            );
             state = self.stderr.grown.wait_timeout(state, left).unwrap().0;
         }
         let lines = state.lines.clone();
