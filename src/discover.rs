@@ -1,12 +1,12 @@
 //! Finds out where an upstream gives out tokens when no challenge has taught it yet: after a restart, or on another replica.
 
 use crate::answer::Answer;
-use crate::http::uri::Target;
+use crate::forward::Journey;
 use crate::proxy::{Proxy, Request, Trace};
 use crate::realm::Realm;
-use crate::registry::rewrite::{self, Credentials, Part};
+use crate::registry::rewrite::Credentials;
+use crate::registry::route::Place;
 use crate::registry::table::UpstreamId;
-use crate::upstream::Message;
 
 impl Proxy {
     /// The realm of an upstream; `None` if it wants no tokens.
@@ -20,34 +20,32 @@ impl Proxy {
         repository: Option<&str>,
         trace: &mut Trace,
     ) -> Result<Option<Realm>, Answer> {
-        let mut found = self.shared.realms.find(upstream, service);
-        if found.is_none() {
-            self.discover(request, upstream, b"GET", "/v2/".to_owned(), trace)
+        let realms = &self.shared.realms;
+        let mut found = realms.find(upstream, service);
+        let manifest =
+            repository.map(|name| (&b"HEAD"[..], format!("/v2/{name}/manifests/latest")));
+        for (method, path) in [(&b"GET"[..], "/v2/".to_owned())]
+            .into_iter()
+            .chain(manifest)
+        {
+            if found.is_some() {
+                break;
+            }
+            self.discover(request, upstream, method, path, trace)
                 .await?;
-            found = self
-                .shared
-                .realms
+            found = realms
                 .find(upstream, service)
-                .or_else(|| self.shared.realms.find(upstream, None));
+                .or_else(|| realms.find(upstream, None));
         }
-        if let (None, Some(repository)) = (&found, repository) {
-            let path = format!("/v2/{repository}/manifests/latest");
-            self.discover(request, upstream, b"HEAD", path, trace)
-                .await?;
-            found = self
-                .shared
-                .realms
-                .find(upstream, service)
-                .or_else(|| self.shared.realms.find(upstream, None));
-        }
-        found.transpose().map_err(|why| {
-            let name = &self.shared.table.get(upstream).name;
-            Answer::error(
-                502,
-                "UNAVAILABLE",
-                format_args!("{name}: {why}; if it is meant, set --realm-host {name}=HOST"),
-            )
-        })
+        let found = found.transpose();
+        found.map_err(|why| self.refused_realm(upstream, &why))
+    }
+
+    /// A realm that docxy does not ask, and how to let it.
+    pub(crate) fn refused_realm(&self, upstream: UpstreamId, why: &str) -> Answer {
+        let name = &self.shared.table.get(upstream).name;
+        let why = format_args!("{name}: {why}; if that is meant, set --realm-host {name}=HOST");
+        Answer::error(502, "UNAVAILABLE", why)
     }
 
     /// Asks without credentials, to be challenged.
@@ -59,37 +57,16 @@ impl Proxy {
         path_and_query: String,
         trace: &mut Trace,
     ) -> Result<(), Answer> {
-        let target = Target {
-            origin: self.shared.table.get(upstream).origin.clone(),
-            path_and_query,
-        };
-        let head = rewrite::request_head(&rewrite::Request {
+        let target = self.target(upstream, path_and_query);
+        let place = Place::default();
+        let own = Journey::new(request, upstream, &place, target);
+        let mut journey = Journey {
             method,
-            target: &target,
-            fields: &request.head.fields,
             credentials: Credentials::Withheld,
-            part: Part::AsAsked,
-            via: &self.shared.via,
-            body: None,
-        });
-        trace.asked = target.origin.to_string();
-        let reply = self
-            .client
-            .send(
-                &target.origin,
-                None,
-                &Message {
-                    method,
-                    head: &head,
-                    body: b"",
-                },
-            )
-            .await?;
-        if reply.head.status == 401 {
-            self.shared
-                .realms
-                .learn(&self.shared.table, upstream, &reply, &target);
-        }
+            ..own
+        };
+        let reply = self.travel(&mut journey, trace).await?;
+        self.learn(&journey, &reply);
         reply.discard(&self.client).await;
         Ok(())
     }

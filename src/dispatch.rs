@@ -1,10 +1,9 @@
 //! Who answers a request: docxy itself, an upstream, or an upstream's token realm.
 
 use crate::answer::Answer;
-use crate::forward::Errand;
-use crate::http::uri::Target;
+use crate::forward::Journey;
 use crate::proxy::{Proxy, Request, Response, Trace};
-use crate::registry::route::{Kind, Place, Route};
+use crate::registry::route::{Content, Place, Route};
 use crate::registry::table::UpstreamId;
 
 impl Proxy {
@@ -22,16 +21,21 @@ impl Proxy {
             Route::Ready if stopping => Ok(Response::Own(Answer::text(503, "stopping\n"))),
             Route::Ready => Ok(Response::Own(Answer::text(200, "ready\n"))),
             Route::SharedPing => self.shared_ping(request, trace).await,
-            Route::Ping { upstream, place } => self.ping(request, upstream, &place, trace).await,
-            Route::Content(content) => {
-                let kind = content.kind;
-                let errand = self.errand(
-                    content.upstream,
-                    content.path_and_query,
-                    &content.place,
-                    Some(kind),
-                );
-                self.forward(request, errand, trace).await
+            Route::Ping { upstream, place } => {
+                let response = self.ping(request, upstream, &place, trace).await;
+                response.map_err(|answer| in_namespace(answer, &place))
+            }
+            Route::Content(Content {
+                upstream,
+                kind,
+                path_and_query,
+                place,
+                ..
+            }) => {
+                let target = self.target(upstream, path_and_query);
+                let journey = Journey::new(request, upstream, &place, target);
+                let response = self.forward(journey, Some(kind), trace).await;
+                response.map_err(|answer| in_namespace(answer, &place))
             }
             Route::Token(route) => self.token(request, &route, form, trace).await,
         };
@@ -45,12 +49,9 @@ impl Proxy {
         place: &Place,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
-        self.forward(
-            request,
-            self.errand(upstream, "/v2/".to_owned(), place, None),
-            trace,
-        )
-        .await
+        let target = self.target(upstream, "/v2/".to_owned());
+        self.forward(Journey::new(request, upstream, place, target), None, trace)
+            .await
     }
 
     /// `/v2/` where several upstreams share a Host. Some clients read no challenge but this one, so docxy gives its own;
@@ -90,24 +91,12 @@ impl Proxy {
             other => Ok(other),
         }
     }
+}
 
-    /// What is to be asked of an upstream.
-    fn errand<'a>(
-        &self,
-        upstream: UpstreamId,
-        path_and_query: String,
-        place: &'a Place,
-        kind: Option<Kind>,
-    ) -> Errand<'a> {
-        let target = Target {
-            origin: self.shared.table.get(upstream).origin.clone(),
-            path_and_query,
-        };
-        Errand {
-            upstream,
-            target,
-            place,
-            kind,
-        }
+/// docxy's own answers say in whose name they are given, as an upstream's do (OCI distribution specification, `ns`).
+fn in_namespace(answer: Answer, place: &Place) -> Answer {
+    match place.namespace() {
+        Some(namespace) => answer.with("OCI-Namespace", namespace),
+        None => answer,
     }
 }

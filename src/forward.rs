@@ -1,44 +1,93 @@
 //! A request to an upstream and back: redirects followed, challenges turned to docxy, a missing size asked for.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use crate::answer::Answer;
+use crate::dial::DialError;
 use crate::http::framing::{self, BodyFraming};
 use crate::http::head::ResponseHead;
-use crate::http::uri::Target;
+use crate::http::uri::{Origin, Target};
 use crate::http::write::HeadWriter;
 use crate::proxy::{Proxy, Request, Response, Trace};
-use crate::registry::redirect::{Trail, is_redirect, total_of_content_range};
+use crate::registry::challenge::Bearer;
+use crate::registry::redirect::{RedirectError, Trail, is_redirect, total_of_content_range};
 use crate::registry::rewrite::{self, Credentials, Part, Source, View};
 use crate::registry::route::{Kind, Place};
 use crate::registry::table::UpstreamId;
-use crate::upstream::{Message, Reply};
+use crate::upstream::{Fault, Message, Reply, UpstreamError};
 
-/// What is to be asked of an upstream for a client.
+/// Why a request did not come to an answer.
 #[derive(Debug)]
-pub struct Errand<'a> {
-    /// Of whom.
-    pub upstream: UpstreamId,
-    /// For what.
-    pub target: Target,
-    /// How the client addresses it.
-    pub place: &'a Place,
-    /// Which part of a repository it is, if any.
-    pub kind: Option<Kind>,
+pub(crate) enum Mishap {
+    /// Somebody on the way could not be asked.
+    Upstream(UpstreamError),
+    /// It was sent where it may not go.
+    Redirect(Origin, RedirectError),
+    /// It has a form, which goes to one place only.
+    Form(Origin),
 }
 
-/// A request on its way over redirects.
+impl Mishap {
+    /// Whether its first target lies where whoever named it may not point.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        matches!(self, Mishap::Upstream(error) if matches!(error.fault, Fault::Unreachable(DialError::Forbidden(_))))
+    }
+}
+
+impl From<UpstreamError> for Mishap {
+    fn from(error: UpstreamError) -> Mishap {
+        Mishap::Upstream(error)
+    }
+}
+
+impl From<Mishap> for Answer {
+    fn from(mishap: Mishap) -> Answer {
+        let bad_gateway = |why: fmt::Arguments<'_>| Answer::error(502, "UNAVAILABLE", why);
+        match mishap {
+            Mishap::Upstream(error) => error.into(),
+            Mishap::Redirect(asked, error) => bad_gateway(format_args!("{asked}: {error}")),
+            Mishap::Form(asked) => bad_gateway(format_args!(
+                "{asked}: it redirects a form, which is sent to it alone"
+            )),
+        }
+    }
+}
+
+/// A request on its way to an upstream, and over redirects to wherever they lead.
 pub(crate) struct Journey<'a> {
     pub(crate) request: &'a Request<'a>,
+    pub(crate) upstream: UpstreamId,
+    /// How the client addresses the upstream.
+    pub(crate) place: &'a Place,
     pub(crate) method: &'a [u8],
+    /// A form.
     pub(crate) body: Option<&'a [u8]>,
     pub(crate) credentials: Credentials,
     pub(crate) trail: Trail,
 }
 
-impl Journey<'_> {
-    /// Whether the request has ever been sent to another origin than its first.
-    pub(crate) fn source(&self) -> Source {
+impl<'a> Journey<'a> {
+    /// The client's own request, for `target`.
+    pub(crate) fn new(
+        request: &'a Request<'a>,
+        upstream: UpstreamId,
+        place: &'a Place,
+        target: Target,
+    ) -> Journey<'a> {
+        Journey {
+            request,
+            upstream,
+            place,
+            method: request.head.method(),
+            body: None,
+            credentials: request.credentials(place.identity),
+            trail: Trail::new(target, None),
+        }
+    }
+
+    /// Whose the answer is.
+    fn source(&self) -> Source {
         match (self.trail.hops(), self.trail.has_left()) {
             (_, true) => Source::Elsewhere,
             (0, _) => Source::Upstream,
@@ -46,66 +95,55 @@ impl Journey<'_> {
         }
     }
 
+    fn method(&self, part: Part) -> &'a [u8] {
+        match part {
+            Part::AsAsked => self.method,
+            Part::FirstByte => b"GET",
+        }
+    }
+
     fn head(&self, via: &str, part: Part) -> Vec<u8> {
-        let credentials = if self.trail.has_left() {
-            Credentials::Withheld
-        } else {
-            self.credentials
-        };
-        let method = if part == Part::FirstByte {
-            b"GET"
-        } else {
-            self.method
-        };
-        let body = self.body.map(<[u8]>::len);
-        let (target, fields) = (self.trail.target(), &self.request.head.fields);
+        let has_left = self.trail.has_left();
         rewrite::request_head(&rewrite::Request {
-            method,
-            target,
-            fields,
-            credentials,
+            method: self.method(part),
+            target: self.trail.target(),
+            fields: &self.request.head.fields,
+            credentials: if has_left {
+                Credentials::Withheld
+            } else {
+                self.credentials
+            },
             part,
             via,
-            body,
+            body: self.body.map(<[u8]>::len),
         })
     }
 }
 
 impl Proxy {
-    /// Asks an upstream, and says how its answer begins for the client.
+    /// Asks an upstream, and says how its answer begins for the client. `kind` is the part of a repository, if it is one.
     pub(crate) async fn forward(
         &self,
-        request: &Request<'_>,
-        errand: Errand<'_>,
+        mut journey: Journey<'_>,
+        kind: Option<Kind>,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
-        trace.upstream = Some(errand.upstream);
-        let mut journey = Journey {
-            request,
-            method: request.head.method(),
-            body: None,
-            credentials: request.credentials(errand.place.identity),
-            trail: Trail::new(errand.target, None),
-        };
+        trace.upstream = Some(journey.upstream);
         let reply = self.travel(&mut journey, trace).await?;
-        let wants_size = errand.kind == Some(Kind::Blob)
-            && journey.method == b"HEAD"
-            && journey.source() == Source::Elsewhere
-            && matches!(reply.head.status, 403 | 405);
-        if wants_size {
-            return self
-                .ask_for_size(&journey, reply, errand.upstream, errand.place, trace)
-                .await;
+        self.learn(&journey, &reply);
+        let refuses_head = matches!(reply.head.status, 403 | 405) && journey.method == b"HEAD";
+        if refuses_head && kind == Some(Kind::Blob) && journey.source() == Source::Elsewhere {
+            return self.ask_for_size(&journey, reply, trace).await;
         }
+        self.pass(&journey, reply)
+    }
+
+    /// Learns where tokens are given out, if this is the upstream's own challenge.
+    pub(crate) fn learn(&self, journey: &Journey<'_>, reply: &Reply) {
         if reply.head.status == 401 && journey.source() != Source::Elsewhere {
-            self.shared.realms.learn(
-                &self.shared.table,
-                errand.upstream,
-                &reply,
-                journey.trail.target(),
-            );
+            let (realms, table) = (&self.shared.realms, &self.shared.table);
+            realms.learn(table, journey.upstream, reply, journey.trail.target());
         }
-        self.pass(&journey, reply, errand.upstream, errand.place)
     }
 
     /// Sends a request wherever redirects lead, and returns the first answer that is none.
@@ -113,28 +151,25 @@ impl Proxy {
         &self,
         journey: &mut Journey<'_>,
         trace: &mut Trace,
-    ) -> Result<Reply, Answer> {
+    ) -> Result<Reply, Mishap> {
         loop {
             let reply = self.send(journey, Part::AsAsked, trace).await?;
-            // A form is sent to one place only; where it should go instead is the client's to decide.
-            if !is_redirect(reply.head.status) || journey.body.is_some() {
-                return Ok(reply);
-            }
-            let Some(location) = reply.head.fields.first("location") else {
+            let location = reply.head.fields.first("location");
+            let (true, Some(location)) = (is_redirect(reply.head.status), location) else {
                 return Ok(reply);
             };
             let asked = journey.trail.target().origin.clone();
-            journey
-                .trail
-                .follow(location, reply.answered_from())
-                .map_err(|error| {
-                    Answer::error(502, "UNAVAILABLE", format_args!("{asked}: {error}"))
-                })?;
+            if journey.body.is_some() {
+                return Err(Mishap::Form(asked));
+            }
+            if let Err(error) = journey.trail.follow(location, reply.answered_from()) {
+                return Err(Mishap::Redirect(asked, error));
+            }
             trace.hops = journey.trail.hops();
-            self.shared.log.debug(format_args!(
-                "redirected from {asked} to {}",
-                journey.trail.target().origin
-            ));
+            let next = &journey.trail.target().origin;
+            self.shared
+                .log
+                .debug(format_args!("redirected from {asked} to {next}"));
             reply.discard(&self.client).await;
         }
     }
@@ -144,13 +179,8 @@ impl Proxy {
         journey: &Journey<'_>,
         part: Part,
         trace: &mut Trace,
-    ) -> Result<Reply, Answer> {
-        let head = journey.head(&self.shared.via, part);
-        let method = if part == Part::FirstByte {
-            b"GET"
-        } else {
-            journey.method
-        };
+    ) -> Result<Reply, UpstreamError> {
+        let (head, method) = (journey.head(&self.shared.via, part), journey.method(part));
         let message = Message {
             method,
             head: &head,
@@ -171,34 +201,22 @@ impl Proxy {
         &self,
         journey: &Journey<'_>,
         refused: Reply,
-        upstream: UpstreamId,
-        place: &Place,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         let reply = self.send(journey, Part::FirstByte, trace).await?;
         let fields = &reply.head.fields;
+        let range = fields.first("content-range");
         let size = match reply.head.status {
-            200 => Some(framing::content_length(fields)),
-            206 => Some(
-                fields
-                    .first("content-range")
-                    .and_then(total_of_content_range),
-            ),
-            416 if fields.first("content-range") == Some(b"bytes */0") => Some(Some(0)),
-            _ => None,
-        };
-        let Some(size) = size else {
-            reply.discard(&self.client).await;
-            return self.pass(journey, refused, upstream, place);
+            200 => framing::content_length(fields),
+            206 => range.and_then(total_of_content_range),
+            416 if range == Some(b"bytes */0") => Some(0),
+            _ => {
+                reply.discard(&self.client).await;
+                return self.pass(journey, refused);
+            }
         };
         refused.discard(&self.client).await;
-        let view = View {
-            target: journey.trail.target(),
-            place,
-            source: journey.source(),
-            length: size,
-        };
-        let head = self.begin(journey.request, 200, b"OK", &reply.head, &view, upstream)?;
+        let head = self.begin(journey, 200, b"OK", &reply.head, size)?;
         reply.discard(&self.client).await;
         Ok(Response::Passed {
             head,
@@ -208,13 +226,7 @@ impl Proxy {
     }
 
     /// Turns an upstream's answer into the client's.
-    pub(crate) fn pass(
-        &self,
-        journey: &Journey<'_>,
-        reply: Reply,
-        upstream: UpstreamId,
-        place: &Place,
-    ) -> Result<Response, Answer> {
+    pub(crate) fn pass(&self, journey: &Journey<'_>, reply: Reply) -> Result<Response, Answer> {
         let status = reply.head.status;
         let is_bodyless = journey.method == b"HEAD" || matches!(status, 204 | 304);
         let length = match reply.framing {
@@ -223,20 +235,7 @@ impl Proxy {
             BodyFraming::Length(length) => Some(length),
             BodyFraming::Chunked | BodyFraming::UntilClose => None,
         };
-        let view = View {
-            target: journey.trail.target(),
-            place,
-            source: journey.source(),
-            length,
-        };
-        let head = self.begin(
-            journey.request,
-            status,
-            reply.head.reason(),
-            &reply.head,
-            &view,
-            upstream,
-        )?;
+        let head = self.begin(journey, status, reply.head.reason(), &reply.head, length)?;
         if is_bodyless || reply.framing == BodyFraming::Length(0) {
             // Nothing is to come, so the connection need not wait for the client.
             reply.recycle(&self.client);
@@ -253,25 +252,28 @@ impl Proxy {
         })
     }
 
+    /// Begins the client's answer with what is the client's of `from`.
     fn begin(
         &self,
-        request: &Request<'_>,
+        journey: &Journey<'_>,
         status: u16,
         reason: &[u8],
         from: &ResponseHead,
-        view: &View<'_>,
-        upstream: UpstreamId,
+        length: Option<u64>,
     ) -> Result<HeadWriter, Answer> {
+        let target = journey.trail.target();
+        let view = View {
+            target,
+            place: journey.place,
+            source: journey.source(),
+            status,
+            length,
+        };
+        let realm = |bearer: &Bearer| self.realm_for(journey.request, journey.upstream, bearer);
         let mut head = HeadWriter::answer(status, reason);
-        rewrite::response_fields(&mut head, from, view, |bearer| {
-            self.realm_for(request, upstream, bearer)
-        })
-        .map_err(|error| {
-            Answer::error(
-                502,
-                "UNAVAILABLE",
-                format_args!("{}: its challenge: {error}", view.target.origin),
-            )
+        rewrite::response_fields(&mut head, from, &view, realm).map_err(|error| {
+            let why = format_args!("{}: its challenge: {error}", target.origin);
+            Answer::error(502, "UNAVAILABLE", why)
         })?;
         if !from.fields.contains("date") {
             head.field_of("Date", httpdate::HttpDate::from(SystemTime::now()));

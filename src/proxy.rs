@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::answer::Answer;
 use crate::http::head::RequestHead;
-use crate::http::uri::{Authority, Host, Origin, Scheme};
+use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
 use crate::log::{Log, Record};
 use crate::realm::Realms;
@@ -210,6 +210,15 @@ impl Proxy {
             host: request.authority,
         };
         route::route(&asked, &self.shared.table, &self.shared.allow)
+    }
+
+    /// A path of an upstream.
+    pub fn target(&self, upstream: UpstreamId, path_and_query: String) -> Target {
+        let origin = self.shared.table.get(upstream).origin.clone();
+        Target {
+            origin,
+            path_and_query,
+        }
     }
 
     /// Whether docxy goes by this name: what an absolute request target may have (RFC 9112 §3.2.2).

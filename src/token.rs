@@ -28,11 +28,6 @@ impl Wanted<'_> {
             .map(std::borrow::Cow::into_owned)
             .filter(|name| name != SERVICE)
     }
-
-    /// Credentials of another upstream are left out, and with them the form, which is there to carry them.
-    fn is_form(&self) -> bool {
-        self.form.is_some() && self.identity == Identity::Own
-    }
 }
 
 impl Proxy {
@@ -109,57 +104,70 @@ impl Proxy {
         realm: Realm,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
-        // What the client names stays; the learned service stands in where it names none, or docxy's own.
-        let learned = realm.service.as_deref().filter(|_| service.is_none());
-        let write = |parameters: &Parameters<'_>, service, query| {
-            parameters.rewrite(
-                &self.shared.table,
-                wanted.upstream,
-                service,
-                query,
-                wanted.identity,
-            )
-        };
-        let own = realm.query.as_deref();
-        let (query, body) = match &wanted.form {
-            Some(form) if wanted.is_form() => (
-                write(&wanted.query, None, own),
-                Some(write(form, learned, None)),
-            ),
-            Some(form) => (write(form, learned, own), None),
-            None => (write(&wanted.query, learned, own), None),
-        };
+        let (query, form) = self.parameters(wanted, service, &realm);
         let Target {
             origin,
-            mut path_and_query,
+            path_and_query: path,
         } = realm.target;
-        if !query.is_empty() {
-            path_and_query = format!("{path_and_query}?{query}");
-        }
-        let method = match (request.head.method(), wanted.is_form()) {
-            (b"POST", false) => b"GET",
-            (method, _) => method,
+        let path_and_query = if query.is_empty() {
+            path
+        } else {
+            format!("{path}?{query}")
         };
-        let credentials = match wanted.identity {
-            Identity::Own => request.credentials(Identity::Own),
-            Identity::Anonymous => Credentials::Withheld,
-        };
-        let trail = Trail::new(
-            Target {
-                origin,
-                path_and_query,
-            },
-            realm.reach,
-        );
-        let body = body.as_deref().map(str::as_bytes);
         let mut journey = Journey {
             request,
-            method,
-            body,
-            credentials,
-            trail,
+            upstream: wanted.upstream,
+            place: &Place::default(),
+            method: match request.head.method() {
+                b"POST" if form.is_none() => b"GET",
+                method => method,
+            },
+            body: form.as_deref().map(str::as_bytes),
+            credentials: match wanted.identity {
+                Identity::Own => request.credentials(Identity::Own),
+                Identity::Anonymous => Credentials::Withheld,
+            },
+            trail: Trail::new(
+                Target {
+                    origin,
+                    path_and_query,
+                },
+                realm.reach,
+            ),
         };
-        let reply = self.travel(&mut journey, trace).await?;
-        self.pass(&journey, reply, wanted.upstream, &Place::default())
+        let reply = match self.travel(&mut journey, trace).await {
+            Err(mishap) if mishap.is_out_of_reach() && journey.trail.hops() == 0 => {
+                let at = &journey.trail.target().origin;
+                let why = format!("its realm is at {at}, in a network where it may not point");
+                return Err(self.refused_realm(wanted.upstream, &why));
+            }
+            reply => reply?,
+        };
+        self.pass(&journey, reply)
+    }
+
+    /// The query and the form for the realm.
+    fn parameters(
+        &self,
+        wanted: &Wanted<'_>,
+        service: Option<&str>,
+        realm: &Realm,
+    ) -> (String, Option<String>) {
+        // What the client names stays; the learned service stands in where it names none, or docxy's own.
+        let learned = realm.service.as_deref().filter(|_| service.is_none());
+        let own = realm.query.as_deref();
+        let (table, upstream, identity) = (&self.shared.table, wanted.upstream, wanted.identity);
+        let rewrite = |parameters: &Parameters<'_>, service, own| {
+            parameters.rewrite(table, upstream, service, own, identity)
+        };
+        match (&wanted.form, identity) {
+            (None, _) => (rewrite(&wanted.query, learned, own), None),
+            (Some(form), Identity::Own) => (
+                rewrite(&wanted.query, None, own),
+                Some(rewrite(form, learned, None)),
+            ),
+            // Without the credentials that it is there to carry, a form is as good as a query.
+            (Some(form), Identity::Anonymous) => (rewrite(form, learned, own), None),
+        }
     }
 }

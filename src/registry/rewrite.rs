@@ -122,6 +122,8 @@ pub struct View<'a> {
     pub place: &'a Place,
     /// Whether the answer is the upstream's own or that of another origin to which it pointed.
     pub source: Source,
+    /// The status that the client is told.
+    pub status: u16,
     /// The length that the client is told, if any.
     pub length: Option<u64>,
 }
@@ -169,6 +171,9 @@ pub fn response_fields(
                 }
             }
             Treatment::Link | Treatment::Location => out.field(name, value),
+            // A part that docxy asked for to learn the size of the whole is not what the client gets.
+            Treatment::Range if view.status != head.status => {}
+            Treatment::Range => out.field(name, value),
             Treatment::CacheControl if redirected => {}
             Treatment::CacheControl => out.field(name, value),
         }
@@ -194,6 +199,7 @@ enum Treatment {
     Link,
     Location,
     CacheControl,
+    Range,
 }
 
 impl Treatment {
@@ -202,6 +208,7 @@ impl Treatment {
             4 if name.eq_ignore_ascii_case(b"link") => Treatment::Link,
             8 if name.eq_ignore_ascii_case(b"location") => Treatment::Location,
             13 if name.eq_ignore_ascii_case(b"cache-control") => Treatment::CacheControl,
+            13 if name.eq_ignore_ascii_case(b"content-range") => Treatment::Range,
             14 if name.eq_ignore_ascii_case(b"content-length") => Treatment::Length,
             16 if name.eq_ignore_ascii_case(b"www-authenticate") => Treatment::Challenge,
             _ if is_one_of(name, &NOT_PASSED) => Treatment::Drop,
@@ -298,14 +305,25 @@ mod tests {
         source: Source,
         length: Option<u64>,
     ) -> Result<String, ChallengeError> {
+        seen_as(200, lines, place, source, length)
+    }
+
+    fn seen_as(
+        status: u16,
+        lines: &str,
+        place: &Place,
+        source: Source,
+        length: Option<u64>,
+    ) -> Result<String, ChallengeError> {
         let head =
             ResponseHead::parse(Bytes::from(format!("HTTP/1.1 200 OK\r\n{lines}\r\n"))).unwrap();
         let target = target("https://r.test/v2/a/tags/list?n=1");
-        let mut out = HeadWriter::answer(200, b"OK");
+        let mut out = HeadWriter::answer(status, b"OK");
         let view = View {
             target: &target,
             place,
             source,
+            status,
             length,
         };
         response_fields(&mut out, &head, &view, |_| {
@@ -349,6 +367,24 @@ mod tests {
         assert_eq!(
             seen("A: b\r\n", &place, Source::Redirected, Some(7)).unwrap(),
             "HTTP/1.1 200 OK\r\nA: b\r\nCache-Control: private\r\nContent-Length: 7\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_part_that_only_docxy_asked_for_leaves_no_trace() {
+        let (place, part) = (
+            Place::default(),
+            "Content-Range: bytes 0-0/7\r\nContent-Length: 1\r\n",
+        );
+        let passed = seen_as(200, part, &place, Source::Upstream, Some(1)).unwrap();
+        assert_eq!(
+            passed,
+            "HTTP/1.1 200 OK\r\nContent-Range: bytes 0-0/7\r\nContent-Length: 1\r\n\r\n"
+        );
+        let whole = seen_as(206, part, &place, Source::Elsewhere, Some(7)).unwrap();
+        assert_eq!(
+            whole,
+            "HTTP/1.1 206 OK\r\nContent-Length: 7\r\nCache-Control: private\r\n\r\n"
         );
     }
 }
