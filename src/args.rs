@@ -57,7 +57,7 @@ pub struct Args {
     pub upstream_ca: Option<PathBuf>,
 
     /// The only host that may give out an upstream's tokens, wherever it is; repeatable
-    #[arg(long, env = "DOCXY_REALM_HOST", value_name = "NAME=HOST")]
+    #[arg(long, env = "DOCXY_REALM_HOST", value_name = "NAME=HOST[:PORT]")]
     pub realm_host: Vec<String>,
 
     /// Let only these repositories pass; repeatable. `*` is one path component or a part of it, `**` any number of them

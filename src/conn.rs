@@ -85,13 +85,9 @@ impl Conn {
         poll_fn(|cx| self.stream.poll_readable(cx)).await
     }
 
-    /// Waits until the peer is gone. One that only ends its side is gone as well: nobody who waits for an answer does so.
-    pub async fn gone(&mut self) {
-        if self.buffer.is_empty() {
-            poll_fn(|cx| self.stream.poll_ended(cx)).await;
-        } else {
-            std::future::pending().await
-        }
+    /// Waits until the connection has broken. A peer that only stops sending still waits for its answer.
+    pub async fn broken(&mut self) {
+        poll_fn(|cx| self.stream.poll_broken(cx)).await;
     }
 
     /// Whether nothing has come, not even an end: what a connection must be to carry another request.

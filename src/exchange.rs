@@ -134,7 +134,7 @@ impl<'a> Exchange<'a> {
                 tokio::select! {
                     biased;
                     response = response => response,
-                    () = self.client.gone() => return Err(Refused::Gone),
+                    () = self.client.broken() => return Err(Refused::Gone),
                 }
             }
             Err(error) => Response::Own(error.into()),

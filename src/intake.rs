@@ -73,12 +73,12 @@ pub async fn take(
     } else {
         MAX_DROPPED
     };
-    if matches!(framing, BodyFraming::Length(length) if length > limit) {
-        return Err(too_large(limit).into());
-    }
+    let is_too_long = matches!(framing, BodyFraming::Length(length) if length > limit);
     match (expectation, wanted) {
-        // It may send its body or not.
+        // Whether the body comes or not, the refusal is the answer.
         (Expectation::Continue, Wanted::Refused) => return Ok(Taken::Unread),
+        (_, Wanted::Refused) if is_too_long => return Ok(Taken::Unread),
+        _ if is_too_long => return Err(too_large(limit).into()),
         (Expectation::Continue, _) => {
             let leave = client.write_all([CONTINUE], timeouts.client).await;
             leave.map_err(|_: io::Error| Refused::Gone)?;
@@ -91,6 +91,7 @@ pub async fn take(
         .unwrap_or(Err(BodyError::Stalled(timeouts::CLIENT_HEAD)));
     match read.map_err(|error| refusal(&error))? {
         Some(body) => Ok(Taken::Whole(body)),
+        None if wanted == Wanted::Refused => Ok(Taken::Unread),
         None => Err(too_large(limit).into()),
     }
 }

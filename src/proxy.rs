@@ -246,13 +246,15 @@ impl Proxy {
         upstream: UpstreamId,
         bearer: &Bearer,
     ) -> String {
-        let name = self
-            .shared
-            .table
-            .get(upstream)
-            .name
-            .replace('[', "%5B")
-            .replace(']', "%5D");
+        let table = &self.shared.table;
+        let host = request
+            .authority
+            .map(|authority| authority.host.to_string());
+        // The public URL names one Host for all; that the client came to one of the upstream's own must not be lost on it.
+        let is_own = |host: &String| table.find_alias(host) == Some(upstream);
+        let alias = host.filter(|host| self.shared.public_url.is_some() && is_own(host));
+        let name = alias.as_ref().unwrap_or(&table.get(upstream).name);
+        let name = name.replace('[', "%5B").replace(']', "%5D");
         let query = bearer
             .realm
             .split_once('?')

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::net::TcpListener;
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -16,7 +17,7 @@ use crate::log::Log;
 use crate::proxy::{Proxy, Shared};
 use crate::realm::Realms;
 use crate::stop::{self, Stop, Stopper};
-use crate::tls;
+use crate::tls::{self, PemFile};
 use crate::upstream::Client;
 use crate::worker::Worker;
 
@@ -65,7 +66,10 @@ pub fn raise_descriptor_limit() {
 /// Loads the certificate and binds all listeners.
 pub fn bind(config: &Config) -> Result<Vec<Bound>, Box<dyn Error>> {
     let acceptor = match &config.certificate {
-        Some((cert, key)) => Some(TlsAcceptor::from(tls::of_listener(cert, key)?)),
+        Some((cert, key)) => {
+            let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
+            Some(TlsAcceptor::from(tls::of_listener(cert, key)?))
+        }
         None => None,
     };
     let mut bound = Vec::new();
@@ -105,7 +109,8 @@ pub struct Running {
 
 /// Puts together what all workers share and starts one for each core.
 pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
-    let tls = tls::towards_upstreams(config.upstream_ca.as_deref())?;
+    let roots = config.upstream_ca.as_deref();
+    let tls = tls::towards_upstreams(roots.map(|path| pem_file("upstream-ca", path)))?;
     let name = u64::from_ne_bytes(tls::random()?);
     let timeouts = config.timeouts;
     let log = Log::new(config.log);
@@ -138,4 +143,8 @@ pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
         stop,
         log,
     })
+}
+
+fn pem_file<'a>(flag: &'static str, path: &'a Path) -> PemFile<'a> {
+    PemFile { flag, path }
 }

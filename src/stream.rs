@@ -45,19 +45,20 @@ impl Stream {
         }
     }
 
-    /// Waits until the peer has ended its side or the connection has broken; bytes that have come are left alone.
-    pub fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let has_come = match self {
+    /// Waits until the connection has broken. What has come is left alone, and so is a peer that has only ended its side.
+    pub fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let read = match self {
             Stream::Tcp(tcp) => {
                 let mut byte = [0; 1];
                 ready!(tcp.poll_peek(cx, &mut ReadBuf::new(&mut byte)))
             }
             Stream::Tls(tls) => ready!(Pin::new(tls).poll_fill_buf(cx)).map(<[u8]>::len),
         };
-        match has_come {
-            Ok(0) | Err(_) => Poll::Ready(()),
-            // Behind what has come an end cannot be seen; there is nothing to be woken for.
-            Ok(_) => Poll::Pending,
+        // Behind what has come nothing can be seen, and nothing more is to be woken for.
+        if read.is_err() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     }
 }

@@ -24,16 +24,24 @@ impl fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {}
 
+/// A PEM file and the flag that named it, for messages.
+#[derive(Clone, Copy, Debug)]
+pub struct PemFile<'a> {
+    /// The flag.
+    pub flag: &'static str,
+    /// The file.
+    pub path: &'a Path,
+}
+
 /// What upstreams are verified by: the built-in roots and those in `extra`.
-pub fn towards_upstreams(extra: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn towards_upstreams(extra: Option<PemFile<'_>>) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
-    if let Some(path) = extra {
-        for certificate in certificates(path)? {
-            roots
-                .add(certificate)
-                .map_err(|error| fault(path, format_args!("holds no usable root: {error}")))?;
+    if let Some(file) = extra {
+        for certificate in file.certificates()? {
+            let added = roots.add(certificate);
+            added.map_err(|error| file.fault(format_args!("holds no usable root: {error}")))?;
         }
     }
     let mut config = ClientConfig::builder_with_provider(provider())
@@ -45,33 +53,61 @@ pub fn towards_upstreams(extra: Option<&Path>) -> Result<Arc<ClientConfig>, TlsE
     Ok(Arc::new(config))
 }
 
-/// What a listener shows: the chain of `cert` and the `key` of its first certificate, both PEM.
-pub fn of_listener(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = certificates(cert)?;
-    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
-        pem::Error::NoItemsFound => fault(
-            key,
-            "holds no private key in PEM; give --tls-key the key file",
-        ),
-        error => unreadable(key, &error),
-    })?;
-    let mut config = ServerConfig::builder_with_provider(provider())
+/// What a listener shows: the chain of `cert` and the `key` of its first certificate.
+pub fn of_listener(cert: PemFile<'_>, key: PemFile<'_>) -> Result<Arc<ServerConfig>, TlsError> {
+    let (chain, secret) = (cert.certificates()?, key.private_key()?);
+    let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError(format!("TLS cannot be set up: {error}")))?
         .with_no_client_auth()
-        .with_single_cert(chain, key_der)
-        .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => fault(
-                key,
-                format_args!("is not the key of the certificate in {}", cert.display()),
-            ),
-            error => fault(
-                key,
-                format_args!("cannot be used with {}: {error}", cert.display()),
-            ),
-        })?;
+        .with_single_cert(chain, secret);
+    let mut config = config.map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => key.fault(format_args!(
+            "is not the key of the certificate in {}",
+            cert.path.display()
+        )),
+        error => key.fault(format_args!(
+            "cannot be used with {}: {error}",
+            cert.path.display()
+        )),
+    })?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Arc::new(config))
+}
+
+impl PemFile<'_> {
+    fn certificates(self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let found = CertificateDer::pem_file_iter(self.path).and_then(Iterator::collect);
+        let found: Vec<_> = found.map_err(|error| self.unreadable(&error))?;
+        if found.is_empty() {
+            return Err(
+                self.fault("holds no certificate; it should be a PEM file with CERTIFICATE in it")
+            );
+        }
+        Ok(found)
+    }
+
+    fn private_key(self) -> Result<PrivateKeyDer<'static>, TlsError> {
+        PrivateKeyDer::from_pem_file(self.path).map_err(|error| match error {
+            pem::Error::NoItemsFound => {
+                self.fault("holds no private key; it should be a PEM file with PRIVATE KEY in it")
+            }
+            error => self.unreadable(&error),
+        })
+    }
+
+    fn unreadable(self, error: &pem::Error) -> TlsError {
+        match error {
+            pem::Error::Io(error) => self.fault(format_args!(
+                "cannot be read: {error}; name a file that docxy may read"
+            )),
+            error => self.fault(format_args!("is not PEM: {error}")),
+        }
+    }
+
+    fn fault(self, what: impl fmt::Display) -> TlsError {
+        TlsError(format!("--{}: {} {what}", self.flag, self.path.display()))
+    }
 }
 
 /// Random bytes from the same source as TLS's.
@@ -86,25 +122,4 @@ pub fn random() -> Result<[u8; 8], TlsError> {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| unreadable(path, &error))?;
-    if found.is_empty() {
-        return Err(fault(path, "holds no certificate in PEM"));
-    }
-    Ok(found)
-}
-
-fn unreadable(path: &Path, error: &pem::Error) -> TlsError {
-    match error {
-        pem::Error::Io(error) => fault(path, format_args!("cannot be read: {error}")),
-        error => fault(path, format_args!("is not PEM: {error}")),
-    }
-}
-
-fn fault(path: &Path, what: impl fmt::Display) -> TlsError {
-    TlsError(format!("{} {what}", path.display()))
 }

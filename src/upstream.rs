@@ -108,13 +108,17 @@ impl UpstreamError {
     /// The status for the client.
     pub fn status(&self) -> u16 {
         match &self.fault {
-            Fault::Unreachable(DialError::Forbidden(_) | DialError::Tls(_))
-            | Fault::Malformed(_) => 502,
+            Fault::Unreachable(DialError::Tls(error)) if is_slow(error) => 504,
+            Fault::Unreachable(DialError::Forbidden(_) | DialError::Tls(_)) => 502,
             Fault::Unreachable(_) => 503,
             Fault::Broken(_) | Fault::Malformed(_) => 502,
             Fault::Slow => 504,
         }
     }
+}
+
+fn is_slow(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut
 }
 
 impl fmt::Display for UpstreamError {

@@ -97,7 +97,7 @@ pub enum Route {
 pub struct TokenRoute {
     /// The upstream of `/auth/<name>/token`; `None` where the scopes choose it, else the Host, else it is the default one.
     pub upstream: Option<UpstreamId>,
-    /// The upstream that the Host chooses.
+    /// The upstream that the Host chooses, or that the Host chose where the client was challenged.
     pub by_host: Option<UpstreamId>,
     /// The query without its `?`, as it was sent. It may hold secrets.
     pub query: String,
@@ -182,7 +182,7 @@ pub fn route(asked: &Asked<'_>, table: &Table, allow: &Allow) -> Result<Route, R
     let by_host = asked
         .host
         .and_then(|host| table.find(&host.host.to_string()));
-    let token = |upstream| {
+    let token = |upstream, by_host: Option<UpstreamId>| {
         Ok(Route::Token(TokenRoute {
             upstream,
             by_host,
@@ -193,12 +193,16 @@ pub fn route(asked: &Asked<'_>, table: &Table, allow: &Allow) -> Result<Route, R
     match path {
         "/health" => Ok(Route::Health),
         "/ready" => Ok(Route::Ready),
-        "/token" | "/auth/token" => token(None),
+        "/token" | "/auth/token" => token(None, by_host),
         _ => match (path.strip_prefix("/v2"), token_owner(path)) {
             (Some(rest), _) if rest.is_empty() || rest.starts_with('/') => {
                 Chosen::from(rest, query, by_host, table)?.route(table, allow)
             }
-            (_, Some(owner)) => token(Some(find_encoded(owner, table)?)),
+            (_, Some(owner)) => {
+                let upstream = find_encoded(owner, table)?;
+                // A realm that is called by an alias was given on a Host of the upstream's own, and so was the login.
+                token(Some(upstream), table.find_alias(owner).or(by_host))
+            }
             _ => Err(RouteError::NotFound),
         },
     }

@@ -156,6 +156,13 @@ impl Table {
         by_name.or_else(by_host).map(UpstreamId)
     }
 
+    /// Whose alias this is: a host that the operator has given to one upstream alone.
+    pub fn find_alias(&self, host: &str) -> Option<UpstreamId> {
+        let is_it = |alias: &String| alias.eq_ignore_ascii_case(host);
+        let has_it = |upstream: &Upstream| upstream.aliases.iter().any(is_it);
+        self.upstreams.iter().position(has_it).map(UpstreamId)
+    }
+
     /// The upstream for requests that name none: the first.
     pub fn default_upstream(&self) -> UpstreamId {
         UpstreamId(0)

@@ -299,6 +299,43 @@ fn on_a_host_of_its_own_an_upstream_gets_its_login() {
 }
 
 #[test]
+fn a_login_for_a_host_of_its_own_survives_a_public_url() {
+    let (a, b) = (tokened("a"), tokened("b"));
+    let names = [named("a.test", &a.registry), named("b.test", &b.registry)];
+    let docxy = start(&[
+        "--upstream",
+        &names[0],
+        "--upstream",
+        &names[1],
+        "--upstream-alias",
+        "b.test=b.docxy.test",
+        "--public-url",
+        "https://docxy.test:5000",
+    ]);
+    let challenged = ask(&docxy, &Ask::get("/v2/x/manifests/t").host("b.docxy.test"));
+    let challenge = challenged.head.one("www-authenticate").unwrap().to_owned();
+    let realm = "https://docxy.test:5000/auth/b.docxy.test/token";
+    assert!(
+        challenge.contains(&format!("realm=\"{realm}\"")),
+        "{challenge}"
+    );
+
+    let login = |path: &str| {
+        Ask::get(&format!("{path}?service=service-b&scope=repository:x:pull"))
+            .host("docxy.test:5000")
+            .field("Authorization", "Basic YWxpY2U6czNjcmV0")
+    };
+    ask(&docxy, &login("/auth/b.docxy.test/token"));
+    assert!(asked_for_token(&b.auth).head.has("authorization"));
+    ask(&docxy, &login("/auth/b.test/token"));
+    assert!(
+        !asked_for_token(&b.auth).head.has("authorization"),
+        "a login for the shared Host"
+    );
+    assert_eq!(a.auth.connections(), 0);
+}
+
+#[test]
 fn a_login_without_scope_is_the_default_upstreams() {
     let stand = stand();
     let login = "/auth/token?account=alice&client_id=docker&offline_token=true&service=docxy";
