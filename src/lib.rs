@@ -20,6 +20,7 @@ pub mod args;
 pub mod config;
 pub mod listen;
 pub mod start;
+pub mod state;
 
 pub mod server;
 pub mod worker;

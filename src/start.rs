@@ -17,6 +17,7 @@ use crate::log::Log;
 use crate::proxy::{Proxy, Shared};
 use crate::realm::Realms;
 use crate::stop::{self, Stop, Stopper};
+use crate::tls::store::{CertSet, CertStore};
 use crate::tls::{self, PemFile};
 use crate::upstream::Client;
 use crate::worker::Worker;
@@ -68,7 +69,10 @@ pub fn bind(config: &Config) -> Result<Vec<Bound>, Box<dyn Error>> {
     let acceptor = match &config.certificate {
         Some((cert, key)) => {
             let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
-            Some(TlsAcceptor::from(tls::of_listener(cert, key)?))
+            let set = CertSet::new(tls::certified_key(cert, key)?);
+            Some(TlsAcceptor::from(tls::of_listeners(Arc::new(
+                CertStore::new(set),
+            ))?))
         }
         None => None,
     };

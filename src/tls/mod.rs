@@ -1,4 +1,7 @@
-//! The TLS configurations: towards upstreams, and of the listeners (rustls with ring, TLS 1.2 and 1.3).
+//! The TLS configurations: towards upstreams, and of the listeners (rustls with ring, TLS 1.2 and 1.3). What the listeners
+//! show is in the [`store`].
+
+pub mod store;
 
 use std::fmt;
 use std::path::Path;
@@ -7,7 +10,10 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use self::store::CertStore;
 
 /// The only protocol that docxy speaks, on both sides.
 const ALPN: &[u8] = b"http/1.1";
@@ -53,15 +59,21 @@ pub fn towards_upstreams(extra: Option<PemFile<'_>>) -> Result<Arc<ClientConfig>
     Ok(Arc::new(config))
 }
 
-/// What a listener shows: the chain of `cert` and the `key` of its first certificate.
-pub fn of_listener(cert: PemFile<'_>, key: PemFile<'_>) -> Result<Arc<ServerConfig>, TlsError> {
-    let (chain, secret) = (cert.certificates()?, key.private_key()?);
-    let config = ServerConfig::builder_with_provider(provider())
+/// How the https listeners speak TLS: with what `store` shows.
+pub fn of_listeners(store: Arc<CertStore>) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError(format!("TLS cannot be set up: {error}")))?
         .with_no_client_auth()
-        .with_single_cert(chain, secret);
-    let mut config = config.map_err(|error| match error {
+        .with_cert_resolver(store);
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// A certificate chain and the key of its first certificate.
+pub fn certified_key(cert: PemFile<'_>, key: PemFile<'_>) -> Result<Arc<CertifiedKey>, TlsError> {
+    let made = CertifiedKey::from_der(cert.certificates()?, key.private_key()?, &provider());
+    let made = made.map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => key.fault(format_args!(
             "is not the key of the certificate in {}",
             cert.path.display()
@@ -71,8 +83,7 @@ pub fn of_listener(cert: PemFile<'_>, key: PemFile<'_>) -> Result<Arc<ServerConf
             cert.path.display()
         )),
     })?;
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Arc::new(config))
+    Ok(Arc::new(made))
 }
 
 impl PemFile<'_> {

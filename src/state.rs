@@ -1,0 +1,213 @@
+//! The state directory: what docxy makes itself and must find again after a restart, keys among it.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Only docxy reads what is there: keys are among it.
+const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// A directory that exists and can be written to.
+#[derive(Clone, Debug)]
+pub struct StateDir {
+    path: PathBuf,
+}
+
+/// Why the state directory, or a file in it, cannot be used.
+#[derive(Debug)]
+pub struct StateError {
+    path: PathBuf,
+    action: &'static str,
+    error: io::Error,
+}
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} cannot be {}: {}",
+            self.path.display(),
+            self.action,
+            self.error
+        )
+    }
+}
+
+impl std::error::Error for StateError {}
+
+/// Where state is kept if `--state-dir` does not say so: systemd's directory, else the user's, else that of root.
+pub fn default_path(
+    variable: impl Fn(&str) -> Option<String>,
+    is_root: impl Fn() -> bool,
+) -> Option<PathBuf> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    // systemd separates several by colons; the first is the unit's own.
+    let of_systemd =
+        set("STATE_DIRECTORY").map(|all| PathBuf::from(all.split(':').next().unwrap_or_default()));
+    let of_user = || set("XDG_STATE_HOME").map(|home| Path::new(&home).join("docxy"));
+    let of_home = || {
+        if is_root() {
+            return Some(PathBuf::from("/var/lib/docxy"));
+        }
+        set("HOME").map(|home| Path::new(&home).join(".local/state/docxy"))
+    };
+    of_systemd.or_else(of_user).or_else(of_home)
+}
+
+impl StateDir {
+    /// Opens a directory, makes it if it is missing, and makes sure that it can be written to.
+    pub fn open(path: &Path) -> Result<StateDir, StateError> {
+        let fault = |action, error| StateError {
+            path: path.to_owned(),
+            action,
+            error,
+        };
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(DIRECTORY_MODE)
+            .create(path);
+        made.map_err(|error| fault("made", error))?;
+        let state = StateDir {
+            path: path.to_owned(),
+        };
+        state.write("probe", b"")?;
+        fs::remove_file(path.join("probe")).map_err(|error| fault("written to", error))?;
+        Ok(state)
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What a file holds; `None` if it is not there.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StateError> {
+        let path = self.path.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StateError {
+                path,
+                action: "read",
+                error,
+            }),
+        }
+    }
+
+    /// Writes a file as a whole: after a crash or on a full disk there is the old one or the new one, never a part.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        let (path, part) = (
+            self.path.join(name),
+            self.path.join(format!(".{name}.part")),
+        );
+        let written = write_synced(&part, bytes).and_then(|()| fs::rename(&part, &path));
+        written.map_err(|error| {
+            let _ = fs::remove_file(&part);
+            StateError {
+                path,
+                action: "written",
+                error,
+            }
+        })?;
+        // The name is safe only when the directory is; where that cannot be had, the file is still whole.
+        let _ = File::open(&self.path).and_then(|directory| directory.sync_all());
+        Ok(())
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let _ = fs::remove_file(path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn files_are_whole_and_for_docxy_alone() {
+        let temporary = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&temporary.path().join("a/b")).unwrap();
+        assert_eq!(state.read("key").unwrap(), None);
+        state.write("key", b"one").unwrap();
+        state.write("key", b"two").unwrap();
+        assert_eq!(state.read("key").unwrap().as_deref(), Some(&b"two"[..]));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode(state.path()), mode(&state.path().join("key"))),
+            (0o700, 0o600)
+        );
+        assert_eq!(
+            fs::read_dir(state.path()).unwrap().count(),
+            1,
+            "nothing else is left there"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let temporary = tempfile::tempdir().unwrap();
+        let file = temporary.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let error = StateDir::open(&file).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{} cannot be made", file.display())),
+            "{error}"
+        );
+        let state = StateDir::open(temporary.path()).unwrap();
+        fs::create_dir(temporary.path().join("key")).unwrap();
+        let error = state.write("key", b"x").unwrap_err().to_string();
+        assert!(error.contains("/key cannot be written"), "{error}");
+        assert!(!temporary.path().join(".key.part").exists());
+    }
+
+    #[test]
+    fn the_default_is_systemds_then_the_users_then_roots() {
+        type Case<'a> = (&'a [(&'a str, &'a str)], bool, Option<&'a str>);
+        let cases: [Case<'_>; 6] = [
+            (
+                &[("STATE_DIRECTORY", "/s:/t"), ("XDG_STATE_HOME", "/x")],
+                true,
+                Some("/s"),
+            ),
+            (
+                &[("XDG_STATE_HOME", "/x"), ("HOME", "/h")],
+                true,
+                Some("/x/docxy"),
+            ),
+            (&[("HOME", "/h")], true, Some("/var/lib/docxy")),
+            (
+                &[
+                    ("STATE_DIRECTORY", ""),
+                    ("XDG_STATE_HOME", ""),
+                    ("HOME", "/h"),
+                ],
+                false,
+                Some("/h/.local/state/docxy"),
+            ),
+            (&[], true, Some("/var/lib/docxy")),
+            (&[], false, None),
+        ];
+        for (variables, is_root, expected) in cases {
+            let variable = |name: &str| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(
+                default_path(variable, || is_root).as_deref(),
+                expected.map(Path::new),
+                "{variables:?}"
+            );
+        }
+    }
+}

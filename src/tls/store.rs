@@ -1,0 +1,153 @@
+//! The certificates that the https listeners show: chosen by SNI, exchanged as a whole while docxy runs.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// The protocol by which an ACME server asks for a challenge certificate (RFC 8737 §6.2).
+pub const ACME_TLS_ALPN: &[u8] = b"acme-tls/1";
+
+/// Certificates with their keys, by the names for which they are shown.
+#[derive(Clone, Debug)]
+pub struct CertSet {
+    default: Arc<CertifiedKey>,
+    exact: HashMap<String, Arc<CertifiedKey>>,
+    /// By what follows the first label: `*.a.test` is under `a.test`.
+    wildcard: HashMap<String, Arc<CertifiedKey>>,
+}
+
+impl CertSet {
+    /// A set of one certificate, which is shown whatever the client asks for.
+    pub fn new(default: Arc<CertifiedKey>) -> CertSet {
+        CertSet {
+            default,
+            exact: HashMap::new(),
+            wildcard: HashMap::new(),
+        }
+    }
+
+    /// Shows `key` for a name, which may begin with `*.`; the first certificate for a name stays.
+    pub fn add(&mut self, name: &str, key: &Arc<CertifiedKey>) {
+        let name = name.to_ascii_lowercase();
+        let (names, name) = match name.strip_prefix("*.") {
+            Some(parent) => (&mut self.wildcard, parent.to_owned()),
+            None => (&mut self.exact, name),
+        };
+        names.entry(name).or_insert_with(|| Arc::clone(key));
+    }
+
+    /// The certificate for the name that a client asks for: exact, else by wildcard of one label, else the default
+    /// (RFC 6066 §3, RFC 6125 §6.4.3).
+    pub fn choose(&self, name: Option<&str>) -> &Arc<CertifiedKey> {
+        let name = name.map(str::to_ascii_lowercase).unwrap_or_default();
+        let by_wildcard = || self.wildcard.get(name.split_once('.')?.1);
+        self.exact
+            .get(&name)
+            .or_else(by_wildcard)
+            .unwrap_or(&self.default)
+    }
+}
+
+/// What is shown now.
+pub struct CertStore {
+    set: RwLock<Arc<CertSet>>,
+    challenges: RwLock<HashMap<String, Arc<CertifiedKey>>>,
+}
+
+impl CertStore {
+    /// A store that shows `set`.
+    pub fn new(set: CertSet) -> CertStore {
+        CertStore {
+            set: RwLock::new(Arc::new(set)),
+            challenges: RwLock::default(),
+        }
+    }
+
+    /// Shows `set` from the next handshake on; connections that are up are not touched.
+    pub fn replace(&self, set: CertSet) {
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+    }
+
+    /// Shows `key` to an ACME server that asks for a name's challenge, or no longer.
+    pub fn set_challenge(&self, name: &str, key: Option<Arc<CertifiedKey>>) {
+        let mut challenges = self
+            .challenges
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        match key {
+            Some(key) => challenges.insert(name.to_ascii_lowercase(), key),
+            None => challenges.remove(&name.to_ascii_lowercase()),
+        };
+    }
+
+    fn current(&self) -> Arc<CertSet> {
+        Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ResolvesServerCert for CertStore {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let is_challenge = hello
+            .alpn()
+            .is_some_and(|mut names| names.any(|name| name == ACME_TLS_ALPN));
+        if is_challenge {
+            let challenges = self
+                .challenges
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            return challenges
+                .get(&hello.server_name()?.to_ascii_lowercase())
+                .cloned();
+        }
+        Some(Arc::clone(self.current().choose(hello.server_name())))
+    }
+}
+
+impl fmt::Debug for CertStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertStore").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::crypto::ring::sign::any_supported_type;
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+    fn certified(name: &str) -> Arc<CertifiedKey> {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        Arc::new(CertifiedKey::new(
+            vec![made.cert.der().clone()],
+            any_supported_type(&key).unwrap(),
+        ))
+    }
+
+    #[test]
+    fn names_choose_exactly_then_by_wildcard_then_by_default() {
+        let keys = ["default.test", "a.test", "*.a.test", "b.a.test"].map(certified);
+        let mut set = CertSet::new(Arc::clone(&keys[0]));
+        set.add("A.test", &keys[1]);
+        set.add("*.a.test", &keys[2]);
+        set.add("b.a.test", &keys[3]);
+        set.add("a.test", &keys[0]);
+        let cases = [
+            (None, 0),
+            (Some("x.test"), 0),
+            (Some("a.test"), 1),
+            (Some("A.TEST"), 1),
+            (Some("c.a.test"), 2),
+            (Some("b.a.test"), 3),
+            (Some("d.c.a.test"), 0),
+            (Some("test"), 0),
+            (Some(""), 0),
+        ];
+        for (name, key) in cases {
+            assert!(Arc::ptr_eq(set.choose(name), &keys[key]), "{name:?}");
+        }
+    }
+}
