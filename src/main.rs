@@ -31,7 +31,11 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
 
 fn run(config: Config) -> Result<(), Box<dyn Error>> {
     start::raise_descriptor_limit();
-    let bound = start::bind(&config)?;
+    let (mut passed, unused) = start::passed(&config);
+    for warning in unused {
+        eprintln!("docxy: warning: {warning}");
+    }
+    let bound = start::bind(&config, &mut passed)?;
     let (warnings, drain) = (config.warnings(), config.drain);
     let running = start::workers(config)?;
     for warning in warnings {

@@ -11,6 +11,7 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_rustls::TlsAcceptor;
 
+use crate::activation::Passed;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::log::Log;
@@ -64,8 +65,20 @@ pub fn raise_descriptor_limit() {
     );
 }
 
-/// Loads the certificate and binds all listeners.
-pub fn bind(config: &Config) -> Result<Vec<Bound>, Box<dyn Error>> {
+/// The sockets that systemd passed for the listeners of `config`, and warnings of those that are for none.
+pub fn passed(config: &Config) -> (Passed, Vec<String>) {
+    let (mut passed, mut warnings) = Passed::from_environment();
+    let is_wanted = |address| config.listen.iter().any(|listen| listen.is_at(address));
+    for address in passed.close_unless(is_wanted) {
+        warnings.push(format!(
+            "the socket {address} that was passed is not used; add --listen {address}, or take it out of the socket unit"
+        ));
+    }
+    (passed, warnings)
+}
+
+/// Loads the certificate and binds all listeners that were not `passed`.
+pub fn bind(config: &Config, passed: &mut Passed) -> Result<Vec<Bound>, Box<dyn Error>> {
     let acceptor = match &config.certificate {
         Some((cert, key)) => {
             let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
@@ -87,7 +100,7 @@ pub fn bind(config: &Config) -> Result<Vec<Bound>, Box<dyn Error>> {
                     .ok_or(NoCertificate { port: listen.port })?,
             ),
         };
-        for tcp in listen.bind(&config.listen)? {
+        for tcp in listen.bind(&config.listen, passed)? {
             bound.push(Bound {
                 tcp,
                 tls: tls.clone(),

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -37,6 +37,7 @@ pub struct Accepted {
 #[derive(Debug)]
 pub struct Worker {
     queue: mpsc::UnboundedSender<(Accepted, Ticket)>,
+    questions: mpsc::UnboundedSender<oneshot::Sender<()>>,
     load: Arc<AtomicUsize>,
 }
 
@@ -61,11 +62,13 @@ impl Worker {
             .enable_all()
             .build()?;
         let (queue, accepted) = mpsc::unbounded_channel();
+        let (questions, asked) = mpsc::unbounded_channel();
         thread::Builder::new()
             .name("docxy-worker".to_owned())
-            .spawn(move || runtime.block_on(work(Arc::new(proxy), accepted, stop)))?;
+            .spawn(move || runtime.block_on(work(Arc::new(proxy), accepted, asked, stop)))?;
         Ok(Worker {
             queue,
+            questions,
             load: Arc::default(),
         })
     }
@@ -73,6 +76,12 @@ impl Worker {
     /// How many connections it serves.
     pub fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it has done something that was asked just now; false if it is gone.
+    pub async fn answers(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(answer).is_ok() && answered.await.is_ok()
     }
 
     /// Hands it a connection. `running` is held until the connection has ended.
@@ -90,6 +99,7 @@ impl Worker {
 async fn work(
     proxy: Arc<Proxy>,
     mut accepted: mpsc::UnboundedReceiver<(Accepted, Ticket)>,
+    mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     stop: Stop,
 ) {
     let mut sweep = interval(SWEEP);
@@ -103,6 +113,10 @@ async fn work(
                     let _ = serve(accepted, &proxy, stop).await;
                     drop(ticket);
                 });
+            }
+            Some(question) = asked.recv() => {
+                // Whoever no longer waits for the answer does not need it.
+                let _ = question.send(());
             }
             _ = sweep.tick() => proxy.client.sweep(),
         }
