@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::log::Level;
 
@@ -13,8 +13,12 @@ use crate::log::Level;
 /// Every flag has an environment variable, such as DOCXY_LISTEN for --listen; where a flag may be repeated, it takes a comma-separated list.
 /// Durations are written 30s, 5m, 1h.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Args {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Address to listen on; repeatable. ADDR is an IP address, localhost, or empty for all. Without a scheme: port 443 is
     /// https, port 80 http, any other https if there is a certificate
     #[arg(
@@ -32,6 +36,11 @@ pub struct Args {
     /// PEM private key of the certificate
     #[arg(long, env = "DOCXY_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
+
+    /// Directory for what docxy makes itself and must find again, keys among it. Default: the first of $STATE_DIRECTORY,
+    /// $XDG_STATE_HOME/docxy, /var/lib/docxy for root or ~/.local/state/docxy
+    #[arg(long, env = "DOCXY_STATE_DIR", value_name = "DIR", global = true)]
+    pub state_dir: Option<PathBuf>,
 
     /// How clients reach docxy: scheme, host and port. Without it docxy believes the Host of each request
     #[arg(long, env = "DOCXY_PUBLIC_URL", value_name = "URL")]
@@ -91,6 +100,13 @@ pub struct Args {
     pub log: Level,
 }
 
+/// What docxy does instead of serving.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Print the CA of the self-made certificate, in PEM, for the engines to trust
+    Ca,
+}
+
 impl Args {
     /// Reads the command line and the environment; prints help, or what is wrong, and exits if there is nothing to run.
     pub fn from_process() -> Args {
@@ -140,6 +156,7 @@ fn parse_patience(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn the_command_is_sound() {
@@ -159,6 +176,16 @@ mod tests {
             (args.drain, args.log),
             (Duration::from_secs(300), Level::Info)
         );
+    }
+
+    #[test]
+    fn commands_take_their_flags_on_either_side() {
+        assert_eq!(Args::parse_from(["docxy"]).command, None);
+        for line in ["docxy ca --state-dir /s", "docxy --state-dir /s ca"] {
+            let args = Args::parse_from(line.split(' '));
+            assert_eq!(args.command, Some(Command::Ca), "{line}");
+            assert_eq!(args.state_dir.as_deref(), Some(Path::new("/s")), "{line}");
+        }
     }
 
     #[test]

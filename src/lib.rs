@@ -1,7 +1,7 @@
 //! docxy, a pull proxy for container registries: engines reach docxy, docxy reaches the registries. It stores nothing.
 //!
-//! It begins with [`args`], which [`config`] checks; [`start`] binds what [`listen`] reads and starts the workers. From
-//! there the path of a pull:
+//! It begins with [`args`], which [`config`] checks; a [`command`] does its work and ends. To serve, [`start`] binds
+//! what [`listen`] reads and starts the workers. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
 //!    is spoken there, and gives it a task of its own.
@@ -17,6 +17,7 @@
 //! registries, [`http`] is HTTP/1.1 as bytes. Both can be tested and fuzzed without a network.
 
 pub mod args;
+pub mod command;
 pub mod config;
 pub mod listen;
 pub mod start;
