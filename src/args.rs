@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::log::Level;
 
@@ -13,12 +13,17 @@ use crate::log::Level;
 /// Every flag has an environment variable, such as DOCXY_LISTEN for --listen; where a flag may be repeated, it takes a comma-separated list.
 /// Durations are written 30s, 5m, 1h.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Args {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Address to listen on; repeatable. ADDR is an IP address, localhost, or empty for all. Without a scheme: port 443 is
     /// https, port 80 http, any other https if there is a certificate
     #[arg(
         long,
+        help_heading = "Listeners",
         env = "DOCXY_LISTEN",
         value_name = "[http://|https://]ADDR:PORT",
         default_value = "127.0.0.1:5000"
@@ -26,15 +31,36 @@ pub struct Args {
     pub listen: Vec<String>,
 
     /// PEM certificate chain of the https listeners
-    #[arg(long, env = "DOCXY_TLS_CERT", value_name = "FILE")]
+    #[arg(
+        long,
+        help_heading = "TLS",
+        env = "DOCXY_TLS_CERT",
+        value_name = "FILE"
+    )]
     pub tls_cert: Option<PathBuf>,
 
     /// PEM private key of the certificate
-    #[arg(long, env = "DOCXY_TLS_KEY", value_name = "FILE")]
+    #[arg(long, help_heading = "TLS", env = "DOCXY_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
+    /// Directory for what docxy makes itself and must find again, keys among it. Default: the first of $STATE_DIRECTORY,
+    /// $XDG_STATE_HOME/docxy, /var/lib/docxy for root or ~/.local/state/docxy
+    #[arg(
+        long,
+        help_heading = "Running",
+        env = "DOCXY_STATE_DIR",
+        value_name = "DIR",
+        global = true
+    )]
+    pub state_dir: Option<PathBuf>,
+
     /// How clients reach docxy: scheme, host and port. Without it docxy believes the Host of each request
-    #[arg(long, env = "DOCXY_PUBLIC_URL", value_name = "URL")]
+    #[arg(
+        long,
+        help_heading = "Listeners",
+        env = "DOCXY_PUBLIC_URL",
+        value_name = "URL"
+    )]
     pub public_url: Option<String>,
 
     /// Registry to pull from; repeatable, the first is the default one. A well-known name (docker.io, ghcr.io, quay.io,
@@ -42,6 +68,7 @@ pub struct Args {
     /// without path
     #[arg(
         long,
+        help_heading = "Upstreams",
         env = "DOCXY_UPSTREAM",
         value_name = "[NAME=]URL",
         default_value = "docker.io"
@@ -49,46 +76,85 @@ pub struct Args {
     pub upstream: Vec<String>,
 
     /// Another host name by which clients ask for an upstream; repeatable
-    #[arg(long, env = "DOCXY_UPSTREAM_ALIAS", value_name = "NAME=HOST")]
+    #[arg(
+        long,
+        help_heading = "Upstreams",
+        env = "DOCXY_UPSTREAM_ALIAS",
+        value_name = "NAME=HOST"
+    )]
     pub upstream_alias: Vec<String>,
 
     /// PEM roots to trust for upstreams, beside the built-in ones
-    #[arg(long, env = "DOCXY_UPSTREAM_CA", value_name = "FILE")]
+    #[arg(
+        long,
+        help_heading = "Upstreams",
+        env = "DOCXY_UPSTREAM_CA",
+        value_name = "FILE"
+    )]
     pub upstream_ca: Option<PathBuf>,
 
     /// The only host that may give out an upstream's tokens, wherever it is; repeatable
-    #[arg(long, env = "DOCXY_REALM_HOST", value_name = "NAME=HOST[:PORT]")]
+    #[arg(
+        long,
+        help_heading = "Upstreams",
+        env = "DOCXY_REALM_HOST",
+        value_name = "NAME=HOST[:PORT]"
+    )]
     pub realm_host: Vec<String>,
 
     /// Let only these repositories pass; repeatable. `*` is one path component or a part of it, `**` any number of them
-    #[arg(long, env = "DOCXY_ALLOW", value_name = "NAME/GLOB")]
+    #[arg(
+        long,
+        help_heading = "Access",
+        env = "DOCXY_ALLOW",
+        value_name = "NAME/GLOB"
+    )]
     pub allow: Vec<String>,
 
     /// Serve only these clients; repeatable
-    #[arg(long, env = "DOCXY_ALLOW_CLIENT", value_name = "CIDR")]
+    #[arg(
+        long,
+        help_heading = "Access",
+        env = "DOCXY_ALLOW_CLIENT",
+        value_name = "CIDR"
+    )]
     pub allow_client: Vec<String>,
 
     /// Give an upstream's body up when no byte of it has come for so long
-    #[arg(long, env = "DOCXY_BODY_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    #[arg(long, help_heading = "Running", env = "DOCXY_BODY_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub body_timeout: Duration,
 
     /// Give a client up when it has taken nothing for so long
-    #[arg(long, env = "DOCXY_CLIENT_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    #[arg(long, help_heading = "Running", env = "DOCXY_CLIENT_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub client_timeout: Duration,
 
     /// How long a stop waits for running transfers
-    #[arg(long, env = "DOCXY_DRAIN", value_name = "DURATION", default_value = "300s", value_parser = parse_patience)]
+    #[arg(long, help_heading = "Running", env = "DOCXY_DRAIN", value_name = "DURATION", default_value = "300s", value_parser = parse_patience)]
     pub drain: Duration,
 
     /// What to say on stderr
     #[arg(
         long,
+        help_heading = "Running",
         env = "DOCXY_LOG",
         value_name = "LEVEL",
         value_enum,
         default_value = "info"
     )]
     pub log: Level,
+}
+
+/// What docxy does instead of serving.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Print the CA of the self-made certificate, in PEM, for the engines to trust
+    Ca,
+    /// Ask a docxy that runs whether it is well: exit code 0 if its /health answers 200. No certificate is verified
+    Health {
+        /// Which one; by default the first --listen. Flags stand before the command
+        #[arg(value_name = "URL")]
+        url: Option<String>,
+    },
 }
 
 impl Args {
@@ -140,6 +206,7 @@ fn parse_patience(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn the_command_is_sound() {
@@ -159,6 +226,16 @@ mod tests {
             (args.drain, args.log),
             (Duration::from_secs(300), Level::Info)
         );
+    }
+
+    #[test]
+    fn commands_take_their_flags_on_either_side() {
+        assert_eq!(Args::parse_from(["docxy"]).command, None);
+        for line in ["docxy ca --state-dir /s", "docxy --state-dir /s ca"] {
+            let args = Args::parse_from(line.split(' '));
+            assert_eq!(args.command, Some(Command::Ca), "{line}");
+            assert_eq!(args.state_dir.as_deref(), Some(Path::new("/s")), "{line}");
+        }
     }
 
     #[test]

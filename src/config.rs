@@ -13,6 +13,7 @@ use crate::listen::{Certificate, Listen};
 use crate::log::Level;
 use crate::registry::access::Allow;
 use crate::registry::table::{Table, Upstream};
+use crate::state;
 use crate::timeouts::Timeouts;
 
 /// What docxy is to do.
@@ -22,6 +23,8 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// The certificate of its https listeners and the key.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Where what docxy makes itself is kept; `None` if there is no place for it.
+    pub state_dir: Option<PathBuf>,
     /// How clients reach it, if that is said.
     pub public_url: Option<Origin>,
     /// The upstreams.
@@ -91,6 +94,7 @@ impl Config {
         Ok(Config {
             listen,
             certificate,
+            state_dir: args.state_dir.or_else(state::default_dir),
             public_url,
             table,
             upstream_ca: args.upstream_ca,

@@ -1,8 +1,8 @@
 //! docxy, a pull proxy for container registries: engines reach docxy, docxy reaches the registries. It stores nothing.
 //!
-//! It begins with [`args`], which [`config`] checks; [`start`] binds what [`listen`] reads, or takes it from systemd
-//! ([`activation`]), and starts the workers; [`supervisor`] and [`watchdog`] report to systemd. [`health`] asks a docxy
-//! that runs. From there the path of a pull:
+//! It begins with [`args`], which [`config`] checks; a [`command`] does its work and ends. To serve, [`start`] binds
+//! what [`listen`] reads, or takes it from systemd ([`activation`]), and starts the workers; [`supervisor`] and
+//! [`watchdog`] report to systemd. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
 //!    is spoken there, and gives it a task of its own.
@@ -19,8 +19,8 @@
 
 pub mod activation;
 pub mod args;
+pub mod command;
 pub mod config;
-pub mod health;
 pub mod listen;
 pub mod start;
 pub mod state;

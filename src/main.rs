@@ -4,6 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use docxy::args::Args;
+use docxy::command;
 use docxy::config::Config;
 use docxy::server::{self, Ended};
 use docxy::start::{self, Bound, Running};
@@ -14,11 +15,17 @@ use tokio::signal::unix::{SignalKind, signal};
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let config = match Config::from_args(Args::from_process()) {
+    let mut args = Args::from_process();
+    let command = args.command.take();
+    let config = match Config::from_args(args) {
         Ok(config) => config,
         Err(error) => return fail(&error, USAGE),
     };
-    match run(config) {
+    let done = match command {
+        Some(command) => command::run(&command, &config),
+        None => run(config),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error, 1),
     }

@@ -1,16 +1,19 @@
 //! The state directory: what docxy makes itself and must find again after a restart, keys among it.
 
+use std::env;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::process::geteuid;
+
 /// Only docxy reads what is there: keys are among it.
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// A directory that exists and can be written to.
+/// A directory; once it was [opened](StateDir::open), one that exists and can be written to.
 #[derive(Clone, Debug)]
 pub struct StateDir {
     path: PathBuf,
@@ -37,6 +40,11 @@ impl fmt::Display for StateError {
 }
 
 impl std::error::Error for StateError {}
+
+/// Where state is kept if `--state-dir` does not say so: [`default_path`] of this process.
+pub fn default_dir() -> Option<PathBuf> {
+    default_path(|name| env::var(name).ok(), || geteuid().is_root())
+}
 
 /// Where state is kept if `--state-dir` does not say so: systemd's directory, else the user's, else that of root.
 pub fn default_path(
@@ -76,6 +84,13 @@ impl StateDir {
         state.write("probe", b"")?;
         fs::remove_file(path.join("probe")).map_err(|error| fault("written to", error))?;
         Ok(state)
+    }
+
+    /// A directory that may be missing or closed to writing; what is in it can be read.
+    pub fn find(path: &Path) -> StateDir {
+        StateDir {
+            path: path.to_owned(),
+        }
     }
 
     /// The directory.

@@ -63,7 +63,7 @@ impl fmt::Display for Unwell {
 impl std::error::Error for Unwell {}
 
 /// Asks `url`, or the first listener of `config`, once. Without a path it is asked for `/health`.
-pub fn check(url: Option<&str>, config: &Config) -> Result<(), Unwell> {
+pub fn run(url: Option<&str>, config: &Config) -> Result<(), Unwell> {
     let target = match url {
         Some(text) => {
             let parsed = Target::parse(text.as_bytes());
