@@ -84,7 +84,9 @@ case ${1:---help} in
         exit 0
         ;;
     --uninstall)
-        [ $# -le 2 ] && [ "${2:---purge}" = --purge ] || fail "--uninstall takes nothing but --purge"
+        if [ $# -gt 2 ] || [ "${2:---purge}" != --purge ]; then
+            fail "--uninstall takes nothing but --purge"
+        fi
         ;;
     http://*) fail "download it by https, not by http" ;;
     https://* | file://*)
