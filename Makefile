@@ -1,9 +1,10 @@
 # What a developer types. `make test` is the whole of it on a fresh machine.
 
-.PHONY: test setup lint release static demo
+.PHONY: test setup lint release static test-static demo
 
 # Debian packages that the end-to-end tests use; where they cannot be installed, those tests say so.
-PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl iproute2 python3 ca-certificates
+PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl iproute2 python3 ca-certificates \
+	systemd shellcheck buildah qemu-user-static util-linux
 
 test: setup
 	cargo test --locked
@@ -23,7 +24,15 @@ release:
 	cargo build --locked --release
 
 static:
-	@deploy/build-static
+	@deploy/build-static x86_64
+	@deploy/build-static aarch64
+
+# What `make static` has built.
+BUILT = $(or $(CARGO_TARGET_DIR),target)
+test-static: setup
+	DOCXY_STATIC=$(BUILT)/x86_64-unknown-linux-musl/release/docxy \
+	DOCXY_STATIC_AARCH64=$(BUILT)/aarch64-unknown-linux-musl/release/docxy \
+	cargo test --locked --test static -- --show-output
 
 demo:
 	cargo run --locked --release --example demo
