@@ -127,6 +127,13 @@ impl<'a> Journey<'a> {
     }
 }
 
+/// Whether this is how a CDN refuses a signed URL; the registry may have another one.
+fn is_expired(journey: &Journey<'_>, reply: &Reply) -> bool {
+    matches!(reply.head.status, 400 | 403)
+        && journey.method == b"GET"
+        && journey.source() == Source::Elsewhere
+}
+
 impl Proxy {
     /// Asks an upstream, and says how its answer begins for the client. `kind` is the part of a repository, if it is one.
     pub(crate) async fn forward(
@@ -136,7 +143,12 @@ impl Proxy {
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         trace.upstream = Some(journey.upstream);
-        let reply = self.travel(&mut journey, trace).await?;
+        let mut reply = self.travel(&mut journey, trace).await?;
+        if is_expired(&journey, &reply) {
+            reply.discard(&self.client);
+            journey.trail = Trail::new(journey.trail.first().clone(), None);
+            reply = self.travel(&mut journey, trace).await?;
+        }
         self.learn(&journey, &reply);
         let refuses_head = matches!(reply.head.status, 403 | 405) && journey.method == b"HEAD";
         if refuses_head && kind == Some(Kind::Blob) && journey.source() == Source::Elsewhere {

@@ -1,5 +1,7 @@
 //! A blob that the upstream breaks off goes on where it stopped, and the client sees one body (design §8).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::blob_server::Blob;
 use crate::docxy::Docxy;
 use crate::stand::{ask, before, before_with, blob, get};
@@ -174,6 +176,41 @@ fn an_expired_url_is_asked_for_anew() {
         registry.requests()[1].head.one("authorization"),
         Some("Bearer t")
     );
+}
+
+#[test]
+fn a_url_that_is_refused_at_once_is_asked_for_once_more() {
+    for (status, good) in [
+        ("403 Forbidden", 1),
+        ("400 Bad Request", 1),
+        ("403 Forbidden", 9),
+    ] {
+        let cdn = Server::start(
+            move |request| match request.head.target() == format!("/{good}") {
+                true => Answer::ok("blob"),
+                false => Answer::new(status, &[], "expired"),
+            },
+        );
+        let (base, turn) = (cdn.url(), AtomicUsize::new(0));
+        let registry = Server::start(move |_| {
+            let location = format!("{base}/{}", turn.fetch_add(1, Ordering::SeqCst));
+            Answer::redirect("307 Temporary Redirect", &location)
+        });
+        let docxy = before(&registry);
+        let signed_in = Ask::get(&blob()).field("Authorization", "Bearer t");
+        let response = ask(&docxy, &signed_in);
+        let expected = if good == 1 { "blob" } else { "expired" };
+        assert_eq!(response.text(), expected, "{status}");
+        assert_eq!(
+            (registry.lines().len(), cdn.lines().len()),
+            (2, 2),
+            "{status}"
+        );
+        assert_eq!(
+            registry.requests()[1].head.one("authorization"),
+            Some("Bearer t")
+        );
+    }
 }
 
 /// A registry that takes each token once.
