@@ -4,7 +4,7 @@
 //! and believes nothing it reads, so that no certificate is verified.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,19 +140,14 @@ fn exchange(mut stream: impl Read + Write, target: &Target) -> io::Result<Option
     stream.write_all(request.as_bytes())?;
     stream.flush()?;
     let mut line = Vec::new();
-    for byte in stream.take(STATUS_LINE).bytes() {
-        match byte? {
-            b'\n' => break,
-            byte => line.push(byte),
-        }
-    }
+    BufReader::new(stream.take(STATUS_LINE)).read_until(b'\n', &mut line)?;
     Ok(status(&line))
 }
 
 /// The status in a status line (RFC 9112 §4).
 fn status(line: &[u8]) -> Option<u16> {
     let rest = str::from_utf8(line).ok()?.strip_prefix("HTTP/1.")?;
-    let digits = rest.split(' ').nth(1)?.trim_end();
+    let digits = rest.trim_end().split(' ').nth(1)?;
     let is_status = digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit());
     is_status.then(|| digits.parse().ok())?
 }

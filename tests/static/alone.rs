@@ -38,7 +38,7 @@ fn it_verifies_upstreams_without_any_file() {
 
     let docxy = root.start(&args);
     let answer = Client::connect(docxy.addr()).ask(&Ask::get(MANIFEST));
-    assert_eq!(answer.status(), 503, "{}", answer.text());
+    assert_eq!(answer.status(), 502, "{}", answer.text());
     let line = docxy.wait_for_line("error=");
     assert!(line.contains("certificate"), "{line}");
     assert!(registry.requests().is_empty());
