@@ -47,7 +47,7 @@ pub struct Args {
     /// $XDG_STATE_HOME/docxy, /var/lib/docxy for root or ~/.local/state/docxy
     #[arg(
         long,
-        help_heading = "Running",
+        help_heading = "TLS",
         env = "DOCXY_STATE_DIR",
         value_name = "DIR",
         global = true

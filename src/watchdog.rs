@@ -28,3 +28,19 @@ async fn all_answer(workers: &[Worker]) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_hangs_or_is_gone_is_not_well() {
+        let (worker, thread) = Worker::stuck();
+        let period = Duration::from_secs(30);
+        let workers = [worker];
+        assert!(timeout(period, all_answer(&workers)).await.is_err());
+        drop(thread);
+        assert_eq!(timeout(period, all_answer(&workers)).await, Ok(false));
+        assert_eq!(timeout(period, all_answer(&[])).await, Ok(true));
+    }
+}

@@ -96,6 +96,21 @@ impl Worker {
     }
 }
 
+#[cfg(test)]
+impl Worker {
+    /// One that answers nothing for as long as the other value is held.
+    pub fn stuck() -> (Worker, impl Sized) {
+        let (queue, accepted) = mpsc::unbounded_channel();
+        let (questions, asked) = mpsc::unbounded_channel();
+        let worker = Worker {
+            queue,
+            questions,
+            load: Arc::default(),
+        };
+        (worker, (accepted, asked))
+    }
+}
+
 async fn work(
     proxy: Arc<Proxy>,
     mut accepted: mpsc::UnboundedReceiver<(Accepted, Ticket)>,
