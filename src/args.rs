@@ -214,6 +214,15 @@ mod tests {
     }
 
     #[test]
+    fn every_option_stands_in_a_group() {
+        let groups = ["Listeners", "TLS", "Upstreams", "Access", "Running"];
+        for option in Args::command().get_arguments() {
+            let heading = option.get_help_heading().unwrap_or("none");
+            assert!(groups.contains(&heading), "{}: {heading}", option.get_id());
+        }
+    }
+
+    #[test]
     fn defaults_are_those_of_the_design() {
         let args = Args::parse_from(["docxy"]);
         assert_eq!(args.listen, ["127.0.0.1:5000"]);
