@@ -120,6 +120,10 @@ fn nodes_reach_their_own_docxy_and_nobody_else_does() {
     assert_eq!(ip, "127.0.0.1");
     let url = format!("http://{ip}:{}", number.unwrap());
     assert_eq!(argument(&container, "public-url"), url);
+    let policy = &of_kind(NODES, "NetworkPolicy")["spec"];
+    let labels = &of_kind(NODES, "DaemonSet")["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(&policy["podSelector"]["matchLabels"], labels);
+    assert_eq!(policy["ingress"].as_vec().map(Vec::len), Some(0));
     let hosts = text("deploy/kubernetes/hosts.toml");
     assert!(hosts.contains(&format!("server = \"{url}\"")), "{hosts}");
     assert!(hosts.contains(&format!("[host.\"{url}\"]")), "{hosts}");

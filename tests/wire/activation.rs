@@ -9,8 +9,9 @@ use std::thread;
 use std::time::Instant;
 
 use crate::docxy::Docxy;
-use crate::stand::{MANIFEST, NAME, named};
-use crate::wire::{Answer, Ask, Client, PATIENCE, Server};
+use crate::stand::{MANIFEST, NAME, blob, named};
+use crate::wire::answer::Act;
+use crate::wire::{Answer, Ask, Client, Gate, PATIENCE, Server};
 
 /// Makes of its standard input what systemd makes of a socket unit, and keeps its process id.
 const ACTIVATOR: &str =
@@ -102,6 +103,37 @@ fn a_restart_under_load_refuses_nobody() {
     }
     crowd.wait_for_more(40);
     crowd.stop();
+}
+
+#[test]
+fn while_a_transfer_is_finished_new_clients_wait_for_the_next_docxy() {
+    let gate = Gate::new();
+    let slow = Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        .then(Act::Wait(gate.clone()))
+        .send("rest");
+    let registry = Server::start(move |request| match request.head.target() {
+        MANIFEST => Answer::ok("x"),
+        _ => slow.clone(),
+    });
+    let (socket, address) = listener();
+    let (listen, upstream) = (address.to_string(), named(NAME, &registry));
+    let args = ["--listen", &listen, "--upstream", &upstream];
+    let first = activated(&socket, &args);
+    first.wait_for_line("listening on ");
+    let mut pulling = Client::connect(address);
+    pulling.send(Ask::get(&blob()).bytes());
+    pulling.receive_head();
+    assert_eq!(pulling.take(4).unwrap(), b"half");
+    first.signal("TERM");
+    first.wait_for_line("stopping; ");
+    let mut late = Client::connect(address);
+    late.send(Ask::get(MANIFEST).bytes());
+    gate.open();
+    assert_eq!(pulling.take(4).unwrap(), b"rest");
+    assert_eq!(first.wait().0.code(), Some(0));
+    let second = activated(&socket, &args);
+    second.wait_for_line("listening on ");
+    assert_eq!(late.receive("GET").complete().text(), "x");
 }
 
 #[test]
