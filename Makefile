@@ -27,10 +27,11 @@ static:
 	@deploy/build-static x86_64
 	@deploy/build-static aarch64
 
-# What `make static` has built.
+# Of what `make static` has built, the binary for this machine and the one for aarch64.
 BUILT = $(or $(CARGO_TARGET_DIR),target)
+NATIVE = $(shell uname -m)-unknown-linux
 test-static: setup
-	DOCXY_STATIC=$(BUILT)/x86_64-unknown-linux-musl/release/docxy \
+	DOCXY_STATIC=$(firstword $(wildcard $(BUILT)/$(NATIVE)-musl/release/docxy $(BUILT)/$(NATIVE)-gnu/release/docxy)) \
 	DOCXY_STATIC_AARCH64=$(BUILT)/aarch64-unknown-linux-musl/release/docxy \
 	cargo test --locked --test static -- --show-output
 
