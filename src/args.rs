@@ -37,6 +37,10 @@ pub struct Args {
     #[arg(long, env = "DOCXY_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
+    /// Another name or address by which clients reach docxy, for the self-made certificate; repeatable
+    #[arg(long, env = "DOCXY_TLS_NAME", value_name = "NAME|IP")]
+    pub tls_name: Vec<String>,
+
     /// Directory for what docxy makes itself and must find again, keys among it. Default: the first of $STATE_DIRECTORY,
     /// $XDG_STATE_HOME/docxy, /var/lib/docxy for root or ~/.local/state/docxy
     #[arg(long, env = "DOCXY_STATE_DIR", value_name = "DIR", global = true)]
@@ -120,6 +124,7 @@ impl Args {
     fn split_lists(&mut self, is_from_variable: impl Fn(&str) -> bool) {
         let lists = [
             ("listen", &mut self.listen),
+            ("tls_name", &mut self.tls_name),
             ("upstream", &mut self.upstream),
             ("upstream_alias", &mut self.upstream_alias),
             ("realm_host", &mut self.realm_host),

@@ -8,11 +8,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::args::Args;
-use crate::http::uri::{Origin, Scheme};
+use crate::http::uri::{Host, Origin, Scheme};
 use crate::listen::{Certificate, Listen};
 use crate::log::Level;
 use crate::registry::access::Allow;
 use crate::registry::table::{Table, Upstream};
+use crate::selfmade;
 use crate::state;
 use crate::timeouts::Timeouts;
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// The certificate of its https listeners and the key.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Names and addresses for the self-made certificate, beside those that docxy knows itself.
+    pub tls_names: Vec<Host>,
     /// Where what docxy makes itself is kept; `None` if there is no place for it.
     pub state_dir: Option<PathBuf>,
     /// How clients reach it, if that is said.
@@ -69,6 +72,7 @@ impl Config {
     /// Checks what was typed.
     pub fn from_args(args: Args) -> Result<Config, UsageError> {
         let listen = read_each("listen", &args.listen, |text| text.parse())?;
+        let tls_names = read_each("tls-name", &args.tls_name, selfmade::names::parse)?;
         let allow_client = read_each("allow-client", &args.allow_client, parse_net)?;
         let table = table(&args)?;
         let allow = Allow::parse(&args.allow, &table).map_err(|error| usage("allow")(&error))?;
@@ -94,6 +98,7 @@ impl Config {
         Ok(Config {
             listen,
             certificate,
+            tls_names,
             state_dir: args.state_dir.or_else(state::default_dir),
             public_url,
             table,
@@ -113,6 +118,12 @@ impl Config {
         } else {
             Certificate::None
         })
+    }
+
+    /// Whether an https listener is without a certificate, so that docxy makes one.
+    pub fn needs_self_made(&self) -> bool {
+        let is_https = |listen: &Listen| self.scheme(listen) == Scheme::Https;
+        self.certificate.is_none() && self.listen.iter().any(is_https)
     }
 
     /// What the operator should know before strangers find out.
@@ -254,6 +265,10 @@ mod tests {
             (
                 "--allow-client 10.0.0.0/33",
                 "--allow-client: \"10.0.0.0/33\": it is neither",
+            ),
+            (
+                "--tls-name https://a.test",
+                "--tls-name: \"https://a.test\": it is neither",
             ),
             ("--public-url docxy.test", "--public-url: "),
             ("--public-url https://docxy.test/path", "--public-url: "),

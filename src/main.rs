@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use docxy::args::Args;
 use docxy::command;
 use docxy::config::Config;
+use docxy::http::uri::Scheme;
 use docxy::server::{self, Ended};
 use docxy::start::{self, Bound, Running};
 use tokio::runtime;
@@ -38,16 +39,34 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
 
 fn run(config: Config) -> Result<(), Box<dyn Error>> {
     start::raise_descriptor_limit();
-    let bound = start::bind(&config)?;
+    let shown = start::certificates(&config)?;
+    let bound = start::bind(&config, shown.store.as_ref())?;
     let (warnings, drain) = (config.warnings(), config.drain);
-    let running = start::workers(config)?;
+    let ca = shown
+        .keeper
+        .as_ref()
+        .map(|keeper| keeper.ca_pem().to_owned());
+    let running = start::workers(config, ca)?;
     for warning in warnings {
         eprintln!("docxy: warning: {warning}");
+    }
+    let https = bound.iter().find(|bound| bound.scheme == Scheme::Https);
+    if let (Some(keeper), Some(https)) = (&shown.keeper, https) {
+        for line in keeper.lines(https.tcp.local_addr()?.port()) {
+            say(&line);
+        }
     }
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    if let Some(keeper) = shown.keeper {
+        runtime.spawn(keeper.keep(say));
+    }
     runtime.block_on(serve(bound, running, drain))
+}
+
+fn say(line: &str) {
+    eprintln!("docxy: {line}");
 }
 
 async fn serve(

@@ -41,6 +41,8 @@ pub struct Shared {
     pub allow_client: Vec<IpNet>,
     /// How clients reach docxy, if that has been said.
     pub public_url: Option<Origin>,
+    /// The CA of a self-made certificate, in PEM.
+    pub ca: Option<String>,
     /// docxy's own name in `Via`: another one at every start, so that two in a row are no loop.
     pub via: String,
     /// Where upstreams give out tokens.
