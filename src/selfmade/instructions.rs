@@ -25,12 +25,12 @@ pub fn lines(made: &SelfMade, at: &Authority) -> Vec<String> {
         format!("  docker: install -D -m 644 docxy-ca.crt /etc/docker/certs.d/{at}/ca.crt"),
         format!("  podman, skopeo, CRI-O: install -D -m 644 docxy-ca.crt /etc/containers/certs.d/{at}/ca.crt"),
         format!(
-            "  containerd: install -D -m 644 docxy-ca.crt /etc/containerd/docxy-ca.crt && \
-             in hosts.toml under [host.\"https://{at}\"]: ca = \"/etc/containerd/docxy-ca.crt\""
+            "  containerd: install -D -m 644 docxy-ca.crt /etc/containerd/docxy-ca.crt, \
+             then in hosts.toml: [host.\"https://{at}\"] ca = \"/etc/containerd/docxy-ca.crt\""
         ),
         format!(
-            "  k3s: install -D -m 644 docxy-ca.crt /etc/rancher/k3s/docxy-ca.crt && \
-             in registries.yaml under configs: \"{at}\": tls: ca_file: /etc/rancher/k3s/docxy-ca.crt"
+            "  k3s: install -D -m 644 docxy-ca.crt /etc/rancher/k3s/docxy-ca.crt, \
+             then in registries.yaml: configs: {{\"{at}\": {{tls: {{ca_file: /etc/rancher/k3s/docxy-ca.crt}}}}}}"
         ),
     ]
 }

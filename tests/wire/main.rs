@@ -26,6 +26,7 @@ mod redirects;
 mod request_stream;
 mod request_syntax;
 mod routing;
+mod selfmade;
 mod shared_host;
 mod signed_head;
 mod stand;

@@ -176,6 +176,15 @@ impl Client {
         }
     }
 
+    /// The certificate that docxy showed.
+    pub fn peer_certificate(&self) -> Vec<u8> {
+        let chain = match &self.wire.stream {
+            Stream::TlsClient(tls) => tls.conn.peer_certificates(),
+            _ => None,
+        };
+        chain.expect("a certificate")[0].to_vec()
+    }
+
     /// Sends these bytes. The peer may have left: what it answered is told by reading.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self
