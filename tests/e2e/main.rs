@@ -39,5 +39,6 @@ mod drain;
 mod hub;
 mod pulls;
 mod schema2;
+mod selfmade;
 mod several;
 mod together;
