@@ -29,7 +29,7 @@ pub struct Args {
     )]
     pub listen: Vec<String>,
 
-    /// PEM certificate chain of the https listeners
+    /// PEM certificate chain of the https listeners. Without it docxy makes a CA and a certificate itself
     #[arg(long, env = "DOCXY_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 

@@ -129,6 +129,12 @@ impl Config {
     /// What the operator should know before strangers find out.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        if !self.tls_names.is_empty() && !self.needs_self_made() {
+            warnings.push(
+                "--tls-name is for the self-made certificate, and none is made: no https listener is without one"
+                    .to_owned(),
+            );
+        }
         let is_open = !self.allow.is_restricting() && self.allow_client.is_empty();
         for listen in self.listen.iter().filter(|listen| !listen.is_loopback()) {
             let port = listen.port;
@@ -306,6 +312,8 @@ mod tests {
                 .is_empty()
         );
         assert!(warnings("--listen https://:5000 --allow docker.io/a/*").is_empty());
+        assert_eq!(warnings("--tls-name a.test").len(), 1);
+        assert!(warnings("--listen https://[::1]:0 --tls-name a.test").is_empty());
         assert_eq!(
             warnings("--listen http://:80 --allow docker.io/a/*").len(),
             1

@@ -84,3 +84,43 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Args;
+    use clap::Parser;
+    use std::sync::Mutex;
+
+    #[tokio::test(start_paused = true)]
+    async fn other_names_get_another_certificate_while_docxy_runs() {
+        let flags = [
+            "docxy",
+            "--listen",
+            "https://127.0.0.1:0",
+            "--state-dir",
+            "/proc/nowhere",
+        ];
+        let config = Config::from_args(Args::parse_from(flags)).unwrap();
+        let mut keeper = Keeper::start(&config).unwrap();
+        // As if an address had gone in between.
+        let names = ["192.0.2.99".to_owned()];
+        let refreshed = keeper
+            .made
+            .refresh(&names, SystemTime::now(), &mut Vec::new());
+        assert!(refreshed.unwrap());
+        let (store, before) = (keeper.store(), keeper.made.key());
+        store.replace(CertSet::new(Arc::clone(&before)));
+
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&said);
+        let task =
+            tokio::spawn(keeper.keep(move |line| lines.lock().unwrap().push(line.to_owned())));
+        sleep(PERIOD * 5 / 2).await;
+        task.abort();
+        let said = said.lock().unwrap();
+        assert_eq!(said.len(), 1, "once, not at every look: {said:?}");
+        assert!(said[0].contains("names or addresses"), "{said:?}");
+        assert!(!Arc::ptr_eq(&before, store.current().choose(None)));
+    }
+}
