@@ -9,6 +9,7 @@ mod docxy;
 mod wire;
 
 mod access_log;
+mod blob_server;
 mod broken_upstream;
 mod challenges;
 mod command_line;
@@ -25,6 +26,8 @@ mod redirect_targets;
 mod redirects;
 mod request_stream;
 mod request_syntax;
+mod resume;
+mod resume_refused;
 mod routing;
 mod selfmade;
 mod shared_host;
