@@ -21,7 +21,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Ten years: giving engines another CA is work on every machine.
 const CA_LIFE: Duration = Duration::from_secs(3653 * 24 * 3600);
 
-/// How long a leaf is valid after it was made. With [`BACKDATED`] it is 397 days, the most that some clients accept.
+/// How long a leaf is valid after it was made. With the day before it is 397 days, the most that some clients accept.
 pub const LEAF_LIFE: Duration = Duration::from_secs(396 * 24 * 3600);
 
 /// The clocks of engines may be behind.

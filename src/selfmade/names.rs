@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use rustls::pki_types::ServerName;
+
 use crate::config::Config;
 use crate::http::uri::{Authority, Host, Scheme};
 use crate::listen::{Listen, ListenHost};
@@ -99,7 +101,7 @@ impl Wanted {
         names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
         let mut once = Vec::with_capacity(names.len());
         for name in names {
-            if !once.contains(&name) {
+            if is_certifiable(&name) && !once.contains(&name) {
                 once.push(name);
             }
         }
@@ -136,12 +138,17 @@ impl Wanted {
 /// Reads a `--tls-name`: a host name, or an address, IPv6 with or without brackets.
 pub fn parse(text: &str) -> Result<Host, String> {
     let address = text.parse::<Ipv6Addr>().map(IpAddr::V6);
-    address
-        .map(Host::Address)
-        .or_else(|_| Host::parse(text))
-        .map_err(|_| {
+    let host = address.map(Host::Address).or_else(|_| Host::parse(text));
+    host.ok()
+        .filter(|host| is_certifiable(&host.bare()))
+        .ok_or_else(|| {
             "it is neither a host name nor an address; write it without scheme and port".to_owned()
         })
+}
+
+/// Whether clients would look for it in a certificate: a label of a name neither begins nor ends with a hyphen.
+fn is_certifiable(name: &str) -> bool {
+    ServerName::try_from(name).is_ok()
 }
 
 fn aliases(table: &Table) -> Vec<Host> {
@@ -204,6 +211,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_no_certificate_can_have_is_left_out() {
+        let machine = Machine {
+            hostname: Host::parse("box-").ok(),
+            ..Machine::default()
+        };
+        assert!(machine.hostname.is_some());
+        let names = wanted("--listen :443 --public-url https://-a.test").names(&machine);
+        assert_eq!(names, ["localhost", "127.0.0.1", "::1"]);
+    }
+
+    #[test]
     fn engines_are_told_the_host_that_the_operator_would_say() {
         let cases = [
             ("--listen 0.0.0.0:443", 443, "192.0.2.1"),
@@ -235,7 +253,15 @@ mod tests {
         for text in ["a.test", "192.0.2.1", "::1", "[::1]"] {
             assert!(parse(text).is_ok(), "{text}");
         }
-        for text in ["", "https://a.test", "a.test:443", "a b", "[::1]:443", "*"] {
+        for text in [
+            "",
+            "https://a.test",
+            "a.test:443",
+            "a b",
+            "[::1]:443",
+            "*",
+            "-a.test",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }
