@@ -32,6 +32,8 @@ pub struct Config {
     pub allow: Allow,
     /// The clients that are served; empty for all.
     pub allow_client: Vec<IpNet>,
+    /// The proxies in front that are believed who the client is.
+    pub trusted_proxy: Vec<IpNet>,
     /// How long peers may be silent.
     pub timeouts: Timeouts,
     /// How long a stop waits.
@@ -67,6 +69,7 @@ impl Config {
     pub fn from_args(args: Args) -> Result<Config, UsageError> {
         let listen = read_each("listen", &args.listen, |text| text.parse())?;
         let allow_client = read_each("allow-client", &args.allow_client, parse_net)?;
+        let trusted_proxy = read_each("trusted-proxy", &args.trusted_proxy, parse_net)?;
         let table = table(&args)?;
         let allow = Allow::parse(&args.allow, &table).map_err(|error| usage("allow")(&error))?;
         let public_url = args
@@ -96,6 +99,7 @@ impl Config {
             upstream_ca: args.upstream_ca,
             allow,
             allow_client,
+            trusted_proxy,
             timeouts,
             drain: args.drain,
             log: args.log,
@@ -121,6 +125,12 @@ impl Config {
                 warnings.push(format!(
                     "whoever reaches port {port} can pull through it and spend your pull quota; \
                      restrict it with --allow-client or --allow"
+                ));
+            }
+            if listen.proxy_protocol && self.trusted_proxy.is_empty() {
+                warnings.push(format!(
+                    "whoever reaches port {port} says in its PROXY header which client it is; \
+                     name the balancer with --trusted-proxy"
                 ));
             }
             if self.scheme(listen) == Scheme::Http && self.public_url.is_none() {
@@ -251,6 +261,10 @@ mod tests {
                 "--allow-client 10.0.0.0/33",
                 "--allow-client: \"10.0.0.0/33\": it is neither",
             ),
+            (
+                "--trusted-proxy nginx",
+                "--trusted-proxy: \"nginx\": it is neither a network",
+            ),
             ("--public-url docxy.test", "--public-url: "),
             ("--public-url https://docxy.test/path", "--public-url: "),
             (
@@ -291,5 +305,8 @@ mod tests {
             warnings("--listen http://:80 --allow docker.io/a/*").len(),
             1
         );
+        let marked = "--listen proxy+https://:443 --allow docker.io/a/*";
+        assert!(warnings(marked)[0].contains("--trusted-proxy"));
+        assert!(warnings(&format!("{marked} --trusted-proxy 10.0.0.1")).is_empty());
     }
 }

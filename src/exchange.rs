@@ -40,7 +40,8 @@ pub enum Next {
 pub struct Exchange<'a> {
     proxy: &'a Proxy,
     client: &'a mut Conn,
-    peer: &'a Peer,
+    /// Who asks: the connection's peer, or whom a trusted proxy there names.
+    peer: Peer,
     head: &'a RequestHead,
     began: Instant,
     trace: Trace,
@@ -57,7 +58,7 @@ impl<'a> Exchange<'a> {
         Exchange {
             proxy,
             client,
-            peer,
+            peer: *peer,
             head,
             began: Instant::now(),
             trace: Trace::default(),
@@ -93,6 +94,7 @@ impl<'a> Exchange<'a> {
     /// Everything up to the head of the answer. An error is an answer after which the connection is closed.
     async fn respond(&mut self, stop: &Stop) -> Result<(Response, Taken), Refused> {
         let fatal = |status, why: &dyn std::fmt::Display| Answer::fatal(status, "UNSUPPORTED", why);
+        let forwarded = self.take_forwarded()?;
         let framing =
             framing::of_request(self.head).map_err(|error| fatal(error.status(), &error))?;
         let asked = effective(self.head).map_err(|error| fatal(400, &error))?;
@@ -103,7 +105,8 @@ impl<'a> Exchange<'a> {
             head: self.head,
             target: &asked.target,
             authority: asked.authority.as_ref(),
-            peer: self.peer,
+            reached_as: forwarded.as_ref().or(asked.authority.as_ref()),
+            peer: &self.peer,
         };
         self.proxy.check(&request)?;
         let route = self.proxy.route(&request);
@@ -140,6 +143,16 @@ impl<'a> Exchange<'a> {
             Err(error) => Response::Own(error.into()),
         };
         Ok((response, taken))
+    }
+
+    /// Believes a trusted proxy who asks, and how; returns the Host by which the client reached that proxy, if it says so.
+    fn take_forwarded(&mut self) -> Result<Option<Authority>, Answer> {
+        let trusted = &self.proxy.shared.trusted_proxies;
+        let said = trusted.read(self.peer.address, &self.head.fields);
+        let said = said.map_err(|error| Answer::fatal(400, "UNSUPPORTED", error))?;
+        self.peer.address = said.client.unwrap_or(self.peer.address);
+        self.peer.scheme = said.scheme.unwrap_or(self.peer.scheme);
+        Ok(said.host)
     }
 
     /// Whom a client means that takes docxy for a proxy has to be docxy.
@@ -274,7 +287,7 @@ impl<'a> Exchange<'a> {
             bytes,
             duration: self.began.elapsed(),
         };
-        self.proxy.log_access(self.peer, &self.trace, &done);
+        self.proxy.log_access(&self.peer, &self.trace, &done);
         match (sent, persists) {
             (true, true) => Next::Again,
             (true, false) => Next::Close,

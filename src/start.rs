@@ -11,6 +11,7 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_rustls::TlsAcceptor;
 
+use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::log::Log;
@@ -30,6 +31,8 @@ pub struct Bound {
     pub tls: Option<TlsAcceptor>,
     /// What is spoken there.
     pub scheme: Scheme,
+    /// Whether a PROXY header comes before each connection.
+    pub proxy_protocol: bool,
 }
 
 /// An https listener without a certificate.
@@ -92,6 +95,7 @@ pub fn bind(config: &Config) -> Result<Vec<Bound>, Box<dyn Error>> {
                 tcp,
                 tls: tls.clone(),
                 scheme,
+                proxy_protocol: listen.proxy_protocol,
             });
         }
     }
@@ -123,6 +127,7 @@ pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
         table: config.table,
         allow: config.allow,
         allow_client: config.allow_client,
+        trusted_proxies: TrustedProxies::new(config.trusted_proxy),
         public_url: config.public_url,
         via: format!("docxy-{name:016x}"),
         timeouts,
