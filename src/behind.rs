@@ -76,9 +76,33 @@ async fn read_proxy_header(tcp: &mut TcpStream) -> io::Result<Option<Ends>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::AsyncWriteExt;
 
     fn trusted(nets: &[&str]) -> TrustedProxies {
         TrustedProxies::new(nets.iter().map(|net| net.parse().unwrap()).collect())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_header_has_ten_seconds_and_not_a_byte_behind_it_is_taken() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut balancer = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        balancer.write_all(b"PROXY UNK").await.unwrap();
+        let error = take_proxy_header(&mut tcp).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+
+        let mut balancer = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        balancer.write_all(b"PROXY UNKNOWN\r\nPROXY").await.unwrap();
+        assert_eq!(take_proxy_header(&mut tcp).await.unwrap(), None);
+        balancer.shutdown().await.unwrap();
+        let mut rest = Vec::new();
+        tcp.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"PROXY");
     }
 
     #[test]
