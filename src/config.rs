@@ -118,6 +118,13 @@ impl Config {
     /// What the operator should know before strangers find out.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        if self.trusted_proxy.iter().any(|net| net.prefix_len() == 0) {
+            warnings.push(
+                "--trusted-proxy names everyone, so each client says itself which address it has; \
+                 name the proxies in front of docxy"
+                    .to_owned(),
+            );
+        }
         let is_open = !self.allow.is_restricting() && self.allow_client.is_empty();
         for listen in self.listen.iter().filter(|listen| !listen.is_loopback()) {
             let port = listen.port;
@@ -308,5 +315,6 @@ mod tests {
         let marked = "--listen proxy+https://:443 --allow docker.io/a/*";
         assert!(warnings(marked)[0].contains("--trusted-proxy"));
         assert!(warnings(&format!("{marked} --trusted-proxy 10.0.0.1")).is_empty());
+        assert_eq!(warnings("--trusted-proxy 0.0.0.0/0").len(), 1);
     }
 }

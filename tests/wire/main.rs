@@ -25,6 +25,7 @@ mod proxy_protocol;
 mod realms;
 mod redirect_targets;
 mod redirects;
+mod replicas;
 mod request_stream;
 mod request_syntax;
 mod routing;
