@@ -219,11 +219,14 @@ mod tests {
         [&addresses.concat()[..], &[0x12, 0x67, 0x01, 0xbb]].concat()
     }
 
-    const V4: Option<(&str, &str)> = Some(("192.0.2.1:4711", "10.0.0.1:443"));
-    const V6: Option<(&str, &str)> = Some(("[2001:db8::1]:4711", "[fd00::1]:443"));
+    /// Source and destination, if the header names them.
+    type Named = Option<(&'static str, &'static str)>;
+
+    const V4: Named = Some(("192.0.2.1:4711", "10.0.0.1:443"));
+    const V6: Named = Some(("[2001:db8::1]:4711", "[fd00::1]:443"));
 
     /// Header, and whose it says the connection is.
-    fn good() -> Vec<(Vec<u8>, Option<(&'static str, &'static str)>)> {
+    fn good() -> Vec<(Vec<u8>, Named)> {
         let tlv = [0x03, 0, 4, 1, 2, 3, 4];
         let longest = "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n";
         let unknown = "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n";
@@ -303,10 +306,7 @@ mod tests {
             (b"\x16\x03\x01".to_vec(), Start),
             (b"\r\n\r\nGET".to_vec(), Start),
             (long_line, TooLong),
-            (
-                vec![b"PROXY "[..].to_vec(), vec![b' '; 101]].concat(),
-                TooLong,
-            ),
+            ([&b"PROXY "[..], &[b' '; 101]].concat(), TooLong),
             (b"PROXY UNKNOWN\n".to_vec(), Malformed),
             (b"PROXY \r\n".to_vec(), Malformed),
             (b"PROXY TCP4\r\n".to_vec(), Malformed),

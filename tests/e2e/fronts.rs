@@ -82,7 +82,7 @@ impl Workshop {
     pub(crate) fn haproxy(&self, name: &str, servers: &[(&str, SocketAddr)]) -> Front {
         let addr = free_addr();
         let pem = [&self.leaf.cert, &self.leaf.key].map(|path| std::fs::read(path).unwrap());
-        let pem = self.write("docxy.pem", &pem.concat());
+        let pem = self.write("docxy.pem", pem.concat());
         let bind = format!("bind {addr}");
         let mut changes = vec![("bind :443", bind.clone())];
         changes.extend(servers.iter().map(|(old, new)| (*old, new.to_string())));
@@ -90,7 +90,7 @@ impl Workshop {
             changes.push(("/etc/haproxy/docxy.pem", pem.display().to_string()));
         }
         let changes: Vec<(&str, &str)> = changes.iter().map(|(old, new)| (*old, &**new)).collect();
-        let config = self.write("haproxy.cfg", &recipe(name, &changes));
+        let config = self.write("haproxy.cfg", recipe(name, &changes));
         let mut haproxy = Command::new("haproxy");
         haproxy.args(["-db", "-f"]).arg(config);
         self.start(addr, "haproxy", &mut haproxy)
@@ -112,7 +112,7 @@ impl Workshop {
             ],
         );
         let global = "{\n\tadmin off\n\tauto_https disable_redirects\n}\n";
-        let config = self.write("Caddyfile", &format!("{global}{recipe}"));
+        let config = self.write("Caddyfile", format!("{global}{recipe}"));
         let mut caddy = Command::new("caddy");
         caddy.env("HOME", self.dir.path());
         caddy

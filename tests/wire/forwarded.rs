@@ -4,6 +4,9 @@ use crate::docxy::Docxy;
 use crate::stand::{ask, before_with, own_error, passed, start};
 use crate::wire::{Answer, Ask, Client, Server};
 
+/// Fields that a proxy or a client adds.
+type Added<'a> = &'a [(&'a str, &'a str)];
+
 const REALM: &str = "www-authenticate";
 
 /// docxy before a registry that wants tokens for everything.
@@ -15,7 +18,7 @@ fn guarded(args: &[&str]) -> (Server, Docxy) {
     (registry, docxy)
 }
 
-fn with(fields: &[(&str, &str)]) -> Ask {
+fn with(fields: Added<'_>) -> Ask {
     let ask = Ask::get("/v2/").host("inner.test");
     fields
         .iter()
@@ -41,7 +44,7 @@ fn a_trusted_proxy_says_who_asks_and_how() {
         "--trusted-proxy",
         "10.0.0.0/8",
     ]);
-    let table: [(&[(&str, &str)], &str, &str); 7] = [
+    let table: [(Added<'_>, &str, &str); 7] = [
         (&[], "127.0.0.1", "http://inner.test"),
         (
             &[("X-Forwarded-For", "203.0.113.9, 192.0.2.1, 10.1.2.3")],
@@ -144,7 +147,7 @@ fn from_anybody_else_the_fields_have_no_effect() {
         &["--trusted-proxy", "127.0.0.2", "--trusted-proxy", "::1"],
     ] {
         let (_registry, docxy) = guarded(&[args, &["--allow-client", "127.0.0.1"]].concat());
-        let forgeries: [&[(&str, &str)]; 6] = [
+        let forgeries: [Added<'_>; 6] = [
             &[
                 ("X-Forwarded-For", "192.0.2.1"),
                 ("X-Forwarded-Proto", "https"),
@@ -225,7 +228,7 @@ fn a_public_url_is_never_overridden() {
 #[test]
 fn doubts_are_400_and_close() {
     let (registry, docxy) = guarded(&["--trusted-proxy", "127.0.0.1"]);
-    let table: [&[(&str, &str)]; 7] = [
+    let table: [Added<'_>; 7] = [
         &[("X-Forwarded-For", "unknown")],
         &[("X-Forwarded-For", "192.0.2.1, nonsense")],
         &[("X-Forwarded-Proto", "gopher")],
