@@ -111,6 +111,18 @@ fn a_trusted_proxy_says_who_asks_and_how() {
 }
 
 #[test]
+fn the_variable_takes_a_list() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_docxy"));
+    command.args(["--listen", "127.0.0.1:0"]);
+    command.env("DOCXY_TRUSTED_PROXY", "127.0.0.1, 192.0.2.0/24");
+    let docxy = Docxy::start_with(&mut command);
+    let chain = "203.0.113.9, 192.0.2.1";
+    let request = Ask::get("/health").field("X-Forwarded-For", chain);
+    assert_eq!(ask(&docxy, &request).status(), 200);
+    assert_eq!(last_client(&docxy, 1), "203.0.113.9");
+}
+
+#[test]
 fn requests_of_several_clients_share_a_connection() {
     let docxy = start(&[
         "--upstream",
