@@ -78,19 +78,15 @@ impl Workshop {
         self.start(addr, "nginx", &mut nginx)
     }
 
-    /// HAProxy by one of its recipes, `servers` in place of those that stand there.
-    pub(crate) fn haproxy(&self, name: &str, servers: &[(&str, SocketAddr)]) -> Front {
+    /// HAProxy by one of its recipes, with these further changes.
+    pub(crate) fn haproxy(&self, name: &str, changes: &[(&str, &str)]) -> Front {
         let addr = free_addr();
         let pem = [&self.leaf.cert, &self.leaf.key].map(|path| std::fs::read(path).unwrap());
         let pem = self.write("docxy.pem", pem.concat());
         let bind = format!("bind {addr}");
-        let mut changes = vec![("bind :443", bind.clone())];
-        changes.extend(servers.iter().map(|(old, new)| (*old, new.to_string())));
-        if name == "haproxy-http.cfg" {
-            changes.push(("/etc/haproxy/docxy.pem", pem.display().to_string()));
-        }
-        let changes: Vec<(&str, &str)> = changes.iter().map(|(old, new)| (*old, &**new)).collect();
-        let config = self.write("haproxy.cfg", recipe(name, &changes));
+        let text = recipe(name, &[&[("bind :443", &*bind)], changes].concat());
+        let text = text.replace("/etc/haproxy/docxy.pem", pem.to_str().unwrap());
+        let config = self.write("haproxy.cfg", text);
         let mut haproxy = Command::new("haproxy");
         haproxy.args(["-db", "-f"]).arg(config);
         self.start(addr, "haproxy", &mut haproxy)

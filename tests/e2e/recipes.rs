@@ -98,14 +98,28 @@ fn behind_nginx() {
 #[test]
 fn behind_haproxy_with_the_proxy_protocol() {
     pull_behind("haproxy", "proxy+https://127.0.0.1:0", |workshop, docxy| {
-        workshop.haproxy("haproxy-tcp.cfg", &[("127.0.0.1:5000", docxy.addr())])
+        let server = docxy.addr().to_string();
+        workshop.haproxy("haproxy-tcp.cfg", &[("127.0.0.1:5000", &server)])
+    });
+}
+
+#[test]
+fn behind_haproxy_with_version_1_of_the_proxy_protocol() {
+    pull_behind("haproxy", "proxy+https://127.0.0.1:0", |workshop, docxy| {
+        let server = docxy.addr().to_string();
+        let changes = [
+            ("127.0.0.1:5000", &*server),
+            ("send-proxy-v2", "send-proxy"),
+        ];
+        workshop.haproxy("haproxy-tcp.cfg", &changes)
     });
 }
 
 #[test]
 fn behind_haproxy_with_http() {
     pull_behind("haproxy", "http://127.0.0.1:0", |workshop, docxy| {
-        workshop.haproxy("haproxy-http.cfg", &[("127.0.0.1:5000", docxy.addr())])
+        let server = docxy.addr().to_string();
+        workshop.haproxy("haproxy-http.cfg", &[("127.0.0.1:5000", &server)])
     });
 }
 

@@ -37,10 +37,8 @@ impl Replicas {
         all.extend(workshop.tls_flags());
         all.extend(args.iter().map(String::as_str));
         let replicas = [Docxy::start(&all), Docxy::start(&all)];
-        let servers = [
-            ("10.0.0.11:443", replicas[0].addr()),
-            ("10.0.0.12:443", replicas[1].addr()),
-        ];
+        let [one, two] = [0, 1].map(|at: usize| replicas[at].addr().to_string());
+        let servers = [("10.0.0.11:443", &*one), ("10.0.0.12:443", &*two)];
         let front = workshop.haproxy("haproxy-replicas.cfg", &servers);
         Replicas {
             replicas,
