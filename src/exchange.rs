@@ -148,6 +148,10 @@ impl<'a> Exchange<'a> {
 
     /// Believes a trusted proxy who asks, and how; returns the Host by which the client reached that proxy, if it says so.
     fn take_forwarded(&mut self) -> Result<Option<Authority>, Answer> {
+        // The balancer may be trusted, but the fields are those of somebody it does not name.
+        if self.peer.is_unnamed {
+            return Ok(None);
+        }
         let trusted = &self.proxy.shared.trusted_proxies;
         let said = trusted.read(self.peer.address, &self.head.fields);
         let said = said.map_err(|error| Answer::fatal(400, "UNSUPPORTED", error))?;

@@ -60,6 +60,8 @@ pub struct Shared {
 pub struct Peer {
     /// The client's address.
     pub address: IpAddr,
+    /// Whether that is only the address of a balancer whose PROXY header names no client.
+    pub is_unnamed: bool,
     /// The address at which it reached docxy.
     pub local: SocketAddr,
     /// How it reached it.

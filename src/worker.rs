@@ -118,10 +118,12 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
     // A head and its body go out in one write; waiting to merge it with another only delays it.
     tcp.set_nodelay(true)?;
     let (mut address, mut local) = (tcp.peer_addr()?.ip().to_canonical(), tcp.local_addr()?);
+    let mut is_unnamed = false;
     if accepted.proxy_protocol {
         // Apart, so that connections without it need no room for it.
-        if let Some(ends) = Box::pin(introduced(&mut tcp, address, proxy)).await? {
-            (address, local) = (ends.source.ip(), ends.destination);
+        match Box::pin(introduced(&mut tcp, address, proxy)).await? {
+            Some(ends) => (address, local) = (ends.source.ip(), ends.destination),
+            None => is_unnamed = true,
         }
     }
     let scheme = if accepted.tls.is_some() {
@@ -148,6 +150,7 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
         Conn::new(stream),
         Peer {
             address,
+            is_unnamed,
             local,
             scheme,
         },

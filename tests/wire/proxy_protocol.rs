@@ -184,6 +184,28 @@ fn fields_count_by_the_address_in_the_header() {
     }
 }
 
+/// Of whom the balancer says nothing, the trust in it says nothing either.
+#[test]
+fn fields_of_a_client_without_a_name_do_not_count() {
+    let docxy = marked(&["--trusted-proxy", "127.0.0.1"]);
+    let forged = Ask::get("/health")
+        .field("X-Forwarded-For", "203.0.113.7")
+        .field("Forwarded", "for=_hidden");
+    let headers = [
+        b"PROXY UNKNOWN\r\n".to_vec(),
+        v2(0x20, 0x00, &[]),
+        v2(0x21, 0x00, &[]),
+        v2(0x21, 0x31, &[0; 216]),
+    ];
+    for (at, header) in headers.iter().enumerate() {
+        let mut balancer = Client::connect(docxy.addr());
+        balancer.send([&header[..], &forged.bytes()].concat());
+        assert_eq!(balancer.receive("GET").status(), 200);
+        let line = docxy.wait_for_lines(" client=", at + 1).pop().unwrap();
+        assert!(line.contains(" client=127.0.0.1 "), "{line}");
+    }
+}
+
 #[test]
 fn other_listeners_know_no_header() {
     let docxy = start(&[
