@@ -20,11 +20,12 @@ pub struct Args {
     pub command: Option<Command>,
 
     /// Address to listen on; repeatable. ADDR is an IP address, localhost, or empty for all. Without a scheme: port 443 is
-    /// https, port 80 http, any other https if there is a certificate
+    /// https, port 80 http, any other https if there is a certificate. proxy+http:// and proxy+https:// require a PROXY
+    /// protocol header (version 1 or 2) before each connection
     #[arg(
         long,
         env = "DOCXY_LISTEN",
-        value_name = "[http://|https://]ADDR:PORT",
+        value_name = "[[proxy+]http://|[proxy+]https://]ADDR:PORT",
         default_value = "127.0.0.1:5000"
     )]
     pub listen: Vec<String>,
@@ -81,6 +82,10 @@ pub struct Args {
     #[arg(long, env = "DOCXY_ALLOW_CLIENT", value_name = "CIDR")]
     pub allow_client: Vec<String>,
 
+    /// Believe these peers who the client is: X-Forwarded-For, -Proto, -Host, Forwarded, and PROXY headers; repeatable
+    #[arg(long, env = "DOCXY_TRUSTED_PROXY", value_name = "CIDR")]
+    pub trusted_proxy: Vec<String>,
+
     /// Give an upstream's body up when no byte of it has come for so long
     #[arg(long, env = "DOCXY_BODY_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub body_timeout: Duration,
@@ -130,6 +135,7 @@ impl Args {
             ("realm_host", &mut self.realm_host),
             ("allow", &mut self.allow),
             ("allow_client", &mut self.allow_client),
+            ("trusted_proxy", &mut self.trusted_proxy),
         ];
         for (id, list) in lists {
             if is_from_variable(id) {

@@ -38,6 +38,8 @@ pub struct Config {
     pub allow: Allow,
     /// The clients that are served; empty for all.
     pub allow_client: Vec<IpNet>,
+    /// The proxies in front that are believed who the client is.
+    pub trusted_proxy: Vec<IpNet>,
     /// How long peers may be silent.
     pub timeouts: Timeouts,
     /// How long a stop waits.
@@ -74,6 +76,7 @@ impl Config {
         let listen = read_each("listen", &args.listen, |text| text.parse())?;
         let tls_names = read_each("tls-name", &args.tls_name, selfmade::names::parse)?;
         let allow_client = read_each("allow-client", &args.allow_client, parse_net)?;
+        let trusted_proxy = read_each("trusted-proxy", &args.trusted_proxy, parse_net)?;
         let table = table(&args)?;
         let allow = Allow::parse(&args.allow, &table).map_err(|error| usage("allow")(&error))?;
         let public_url = args
@@ -105,6 +108,7 @@ impl Config {
             upstream_ca: args.upstream_ca,
             allow,
             allow_client,
+            trusted_proxy,
             timeouts,
             drain: args.drain,
             log: args.log,
@@ -135,6 +139,13 @@ impl Config {
                     .to_owned(),
             );
         }
+        if self.trusted_proxy.iter().any(|net| net.prefix_len() == 0) {
+            warnings.push(
+                "--trusted-proxy names everyone, so each client says itself which address it has; \
+                 name the proxies in front of docxy"
+                    .to_owned(),
+            );
+        }
         let is_open = !self.allow.is_restricting() && self.allow_client.is_empty();
         for listen in self.listen.iter().filter(|listen| !listen.is_loopback()) {
             let port = listen.port;
@@ -142,6 +153,12 @@ impl Config {
                 warnings.push(format!(
                     "whoever reaches port {port} can pull through it and spend your pull quota; \
                      restrict it with --allow-client or --allow"
+                ));
+            }
+            if listen.proxy_protocol && self.trusted_proxy.is_empty() {
+                warnings.push(format!(
+                    "whoever reaches port {port} says in its PROXY header which client it is; \
+                     name the balancer with --trusted-proxy"
                 ));
             }
             if self.scheme(listen) == Scheme::Http && self.public_url.is_none() {
@@ -276,6 +293,10 @@ mod tests {
                 "--tls-name https://a.test",
                 "--tls-name: \"https://a.test\": it is neither",
             ),
+            (
+                "--trusted-proxy nginx",
+                "--trusted-proxy: \"nginx\": it is neither a network",
+            ),
             ("--public-url docxy.test", "--public-url: "),
             ("--public-url https://docxy.test/path", "--public-url: "),
             (
@@ -318,5 +339,9 @@ mod tests {
             warnings("--listen http://:80 --allow docker.io/a/*").len(),
             1
         );
+        let marked = "--listen proxy+https://:443 --allow docker.io/a/*";
+        assert!(warnings(marked)[0].contains("--trusted-proxy"));
+        assert!(warnings(&format!("{marked} --trusted-proxy 10.0.0.1")).is_empty());
+        assert_eq!(warnings("--trusted-proxy 0.0.0.0/0").len(), 1);
     }
 }

@@ -4,7 +4,7 @@
 //! what [`listen`] reads, with a certificate of the operator's or a [`selfmade`] one, and starts the workers. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
-//!    is spoken there, and gives it a task of its own.
+//!    is spoken there, and gives it a task of its own. [`behind`] tells the client from a balancer or proxy in front.
 //! 2. [`session`] reads one request after another from it; [`exchange`] answers each, after [`intake`] took its body.
 //! 3. [`proxy`] checks what all requests must pass and finds the [route](registry::route); [`dispatch`] hands over.
 //! 4. [`forward`] asks the upstream, follows redirects to the CDN and begins the client's answer;
@@ -28,6 +28,7 @@ pub mod state;
 pub mod server;
 pub mod worker;
 
+pub mod behind;
 pub mod exchange;
 pub mod intake;
 pub mod session;

@@ -77,12 +77,15 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Only now, when a signal is heard, does whoever waits for this line learn that docxy runs.
-    for Bound { tcp, scheme, .. } in &bound {
-        eprintln!(
-            "docxy: listening on {}://{}",
-            scheme.as_str(),
-            tcp.local_addr()?
-        );
+    for Bound {
+        tcp,
+        scheme,
+        proxy_protocol,
+        ..
+    } in &bound
+    {
+        let (mark, scheme) = (if *proxy_protocol { "proxy+" } else { "" }, scheme.as_str());
+        eprintln!("docxy: listening on {mark}{scheme}://{}", tcp.local_addr()?);
     }
     let next_signal = async || {
         tokio::select! {

@@ -10,6 +10,7 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_rustls::TlsAcceptor;
 
+use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::log::Log;
@@ -30,6 +31,8 @@ pub struct Bound {
     pub tls: Option<TlsAcceptor>,
     /// What is spoken there.
     pub scheme: Scheme,
+    /// Whether a PROXY header comes before each connection.
+    pub proxy_protocol: bool,
 }
 
 /// Lets docxy have as many descriptors as it may: each transfer takes two, and the usual soft limit is 1024.
@@ -85,6 +88,7 @@ pub fn bind(config: &Config, store: Option<&Arc<CertStore>>) -> Result<Vec<Bound
                 tcp,
                 tls: tls.cloned(),
                 scheme,
+                proxy_protocol: listen.proxy_protocol,
             });
         }
     }
@@ -116,6 +120,7 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
         table: config.table,
         allow: config.allow,
         allow_client: config.allow_client,
+        trusted_proxies: TrustedProxies::new(config.trusted_proxy),
         public_url: config.public_url,
         ca,
         via: format!("docxy-{name:016x}"),

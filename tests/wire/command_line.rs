@@ -167,6 +167,7 @@ fn help_and_version_are_not_errors() {
         "realm-host",
         "allow",
         "allow-client",
+        "trusted-proxy",
         "body-timeout",
         "client-timeout",
         "drain",

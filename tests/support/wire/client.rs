@@ -147,7 +147,12 @@ impl Client {
 
     /// Connects with TLS as `localhost` and shakes hands.
     pub fn connect_tls(addr: SocketAddr, config: Arc<ClientConfig>) -> Client {
-        let mut tcp = TcpStream::connect_timeout(&addr, PATIENCE).expect("docxy accepts");
+        let tcp = TcpStream::connect_timeout(&addr, PATIENCE).expect("docxy accepts");
+        Client::over_tls(tcp, config)
+    }
+
+    /// Shakes hands as `localhost` over a TCP connection that the test has prepared.
+    pub fn over_tls(mut tcp: TcpStream, config: Arc<ClientConfig>) -> Client {
         prepare(&tcp);
         let name = ServerName::try_from("localhost").expect("a name");
         let mut tls = ClientConnection::new(config, name).expect("a TLS client");
