@@ -20,17 +20,18 @@ pub struct Args {
     pub command: Option<Command>,
 
     /// Address to listen on; repeatable. ADDR is an IP address, localhost, or empty for all. Without a scheme: port 443 is
-    /// https, port 80 http, any other https if there is a certificate
+    /// https, port 80 http, any other https if there is a certificate. proxy+http:// and proxy+https:// require a PROXY
+    /// protocol header (version 1 or 2) before each connection
     #[arg(
         long,
         help_heading = "Listeners",
         env = "DOCXY_LISTEN",
-        value_name = "[http://|https://]ADDR:PORT",
+        value_name = "[[proxy+]http://|[proxy+]https://]ADDR:PORT",
         default_value = "127.0.0.1:5000"
     )]
     pub listen: Vec<String>,
 
-    /// PEM certificate chain of the https listeners
+    /// PEM certificate chain of the https listeners. Without it docxy makes a CA and a certificate itself
     #[arg(
         long,
         help_heading = "TLS",
@@ -42,6 +43,15 @@ pub struct Args {
     /// PEM private key of the certificate
     #[arg(long, help_heading = "TLS", env = "DOCXY_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
+
+    /// Another name or address by which clients reach docxy, for the self-made certificate; repeatable
+    #[arg(
+        long,
+        help_heading = "TLS",
+        env = "DOCXY_TLS_NAME",
+        value_name = "NAME|IP"
+    )]
+    pub tls_name: Vec<String>,
 
     /// Directory for what docxy makes itself and must find again, keys among it. Default: the first of $STATE_DIRECTORY,
     /// $XDG_STATE_HOME/docxy, /var/lib/docxy for root or ~/.local/state/docxy
@@ -120,6 +130,15 @@ pub struct Args {
     )]
     pub allow_client: Vec<String>,
 
+    /// Believe these peers who the client is: X-Forwarded-For, -Proto, -Host, Forwarded, and PROXY headers; repeatable
+    #[arg(
+        long,
+        help_heading = "Access",
+        env = "DOCXY_TRUSTED_PROXY",
+        value_name = "CIDR"
+    )]
+    pub trusted_proxy: Vec<String>,
+
     /// Give an upstream's body up when no byte of it has come for so long
     #[arg(long, help_heading = "Running", env = "DOCXY_BODY_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub body_timeout: Duration,
@@ -170,11 +189,13 @@ impl Args {
     fn split_lists(&mut self, is_from_variable: impl Fn(&str) -> bool) {
         let lists = [
             ("listen", &mut self.listen),
+            ("tls_name", &mut self.tls_name),
             ("upstream", &mut self.upstream),
             ("upstream_alias", &mut self.upstream_alias),
             ("realm_host", &mut self.realm_host),
             ("allow", &mut self.allow),
             ("allow_client", &mut self.allow_client),
+            ("trusted_proxy", &mut self.trusted_proxy),
         ];
         for (id, list) in lists {
             if is_from_variable(id) {

@@ -1,11 +1,11 @@
 //! docxy, a pull proxy for container registries: engines reach docxy, docxy reaches the registries. It stores nothing.
 //!
 //! It begins with [`args`], which [`config`] checks; a [`command`] does its work and ends. To serve, [`start`] binds
-//! what [`listen`] reads, or takes it from systemd ([`activation`]), and starts the workers; [`supervisor`] and
-//! [`watchdog`] report to systemd. From there the path of a pull:
+//! what [`listen`] reads, or takes it from systemd ([`activation`]), with a certificate of the operator's or a [`selfmade`]
+//! one, and starts the workers; [`supervisor`] and [`watchdog`] report to systemd. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
-//!    is spoken there, and gives it a task of its own.
+//!    is spoken there, and gives it a task of its own. [`behind`] tells the client from a balancer or proxy in front.
 //! 2. [`session`] reads one request after another from it; [`exchange`] answers each, after [`intake`] took its body.
 //! 3. [`proxy`] checks what all requests must pass and finds the [route](registry::route); [`dispatch`] hands over.
 //! 4. [`forward`] asks the upstream, follows redirects to the CDN and begins the client's answer;
@@ -23,6 +23,7 @@ pub mod args;
 pub mod command;
 pub mod config;
 pub mod listen;
+pub mod selfmade;
 pub mod start;
 pub mod state;
 
@@ -31,6 +32,7 @@ pub mod supervisor;
 pub mod watchdog;
 pub mod worker;
 
+pub mod behind;
 pub mod exchange;
 pub mod intake;
 pub mod session;

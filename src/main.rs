@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use docxy::args::Args;
 use docxy::command;
 use docxy::config::Config;
+use docxy::http::uri::Scheme;
 use docxy::server::{self, Ended};
 use docxy::start::{self, Bound, Running};
 use tokio::runtime;
@@ -42,16 +43,34 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     for warning in unused {
         eprintln!("docxy: warning: {warning}");
     }
-    let bound = start::bind(&config, &mut passed)?;
+    let shown = start::certificates(&config)?;
+    let bound = start::bind(&config, shown.store.as_ref(), &mut passed)?;
     let (warnings, drain) = (config.warnings(), config.drain);
-    let running = start::workers(config)?;
+    let ca = shown
+        .keeper
+        .as_ref()
+        .map(|keeper| keeper.ca_pem().to_owned());
+    let running = start::workers(config, ca)?;
     for warning in warnings {
         eprintln!("docxy: warning: {warning}");
+    }
+    let https = bound.iter().find(|bound| bound.scheme == Scheme::Https);
+    if let (Some(keeper), Some(https)) = (&shown.keeper, https) {
+        for line in keeper.lines(https.tcp.local_addr()?.port()) {
+            say(&line);
+        }
     }
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    if let Some(keeper) = shown.keeper {
+        runtime.spawn(keeper.keep(say));
+    }
     runtime.block_on(serve(bound, running, drain))
+}
+
+fn say(line: &str) {
+    eprintln!("docxy: {line}");
 }
 
 async fn serve(
@@ -62,12 +81,15 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Only now, when a signal is heard, does whoever waits for this line learn that docxy runs.
-    for Bound { tcp, scheme, .. } in &bound {
-        eprintln!(
-            "docxy: listening on {}://{}",
-            scheme.as_str(),
-            tcp.local_addr()?
-        );
+    for Bound {
+        tcp,
+        scheme,
+        proxy_protocol,
+        ..
+    } in &bound
+    {
+        let (mark, scheme) = (if *proxy_protocol { "proxy+" } else { "" }, scheme.as_str());
+        eprintln!("docxy: listening on {mark}{scheme}://{}", tcp.local_addr()?);
     }
     let next_signal = async || {
         tokio::select! {

@@ -1,7 +1,6 @@
 //! From a configuration to what runs: sockets bound, certificates loaded, the shared state put together.
 
 use std::error::Error;
-use std::fmt;
 use std::net::TcpListener;
 use std::num::NonZero;
 use std::path::Path;
@@ -12,11 +11,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_rustls::TlsAcceptor;
 
 use crate::activation::Passed;
+use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::log::Log;
 use crate::proxy::{Proxy, Shared};
 use crate::realm::Realms;
+use crate::selfmade::keeper::Keeper;
 use crate::stop::{self, Stop, Stopper};
 use crate::tls::store::{CertSet, CertStore};
 use crate::tls::{self, PemFile};
@@ -31,26 +32,9 @@ pub struct Bound {
     pub tls: Option<TlsAcceptor>,
     /// What is spoken there.
     pub scheme: Scheme,
+    /// Whether a PROXY header comes before each connection.
+    pub proxy_protocol: bool,
 }
-
-/// An https listener without a certificate.
-#[derive(Debug)]
-struct NoCertificate {
-    port: u16,
-}
-
-impl fmt::Display for NoCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = self.port;
-        write!(
-            f,
-            "port {port} is to speak https without a certificate; give one with --tls-cert and --tls-key"
-        )?;
-        write!(f, ", or write --listen http://ADDR:{port} for plain HTTP")
-    }
-}
-
-impl Error for NoCertificate {}
 
 /// Lets docxy have as many descriptors as it may: each transfer takes two, and the usual soft limit is 1024.
 pub fn raise_descriptor_limit() {
@@ -77,34 +61,51 @@ pub fn passed(config: &Config) -> (Passed, Vec<String>) {
     (passed, warnings)
 }
 
-/// Loads the certificate and binds all listeners that were not `passed`.
-pub fn bind(config: &Config, passed: &mut Passed) -> Result<Vec<Bound>, Box<dyn Error>> {
-    let acceptor = match &config.certificate {
-        Some((cert, key)) => {
-            let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
-            let set = CertSet::new(tls::certified_key(cert, key)?);
-            Some(TlsAcceptor::from(tls::of_listeners(Arc::new(
-                CertStore::new(set),
-            ))?))
-        }
-        None => None,
-    };
+/// What the https listeners show, and where it comes from.
+#[derive(Debug)]
+pub struct Shown {
+    /// The certificates; `None` if no listener speaks https.
+    pub store: Option<Arc<CertStore>>,
+    /// Who looks after a self-made one.
+    pub keeper: Option<Keeper>,
+}
+
+/// Loads the certificate that is given, or makes one if a listener needs it.
+pub fn certificates(config: &Config) -> Result<Shown, Box<dyn Error>> {
+    if let Some((cert, key)) = &config.certificate {
+        let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
+        let set = CertSet::new(tls::certified_key(cert, key)?);
+        return Ok(Shown {
+            store: Some(Arc::new(CertStore::new(set))),
+            keeper: None,
+        });
+    }
+    let needed = config.needs_self_made();
+    let keeper = needed.then(|| Keeper::start(config)).transpose()?;
+    Ok(Shown {
+        store: keeper.as_ref().map(Keeper::store),
+        keeper,
+    })
+}
+
+/// Binds all listeners that were not `passed`; those of https show what is in `store`.
+pub fn bind(
+    config: &Config,
+    store: Option<&Arc<CertStore>>,
+    passed: &mut Passed,
+) -> Result<Vec<Bound>, Box<dyn Error>> {
+    let https = store.map(|store| tls::of_listeners(Arc::clone(store)));
+    let acceptor = https.transpose()?.map(TlsAcceptor::from);
     let mut bound = Vec::new();
     for listen in &config.listen {
         let scheme = config.scheme(listen);
-        let tls = match scheme {
-            Scheme::Http => None,
-            Scheme::Https => Some(
-                acceptor
-                    .clone()
-                    .ok_or(NoCertificate { port: listen.port })?,
-            ),
-        };
+        let tls = acceptor.as_ref().filter(|_| scheme == Scheme::Https);
         for tcp in listen.bind(&config.listen, passed)? {
             bound.push(Bound {
                 tcp,
-                tls: tls.clone(),
+                tls: tls.cloned(),
                 scheme,
+                proxy_protocol: listen.proxy_protocol,
             });
         }
     }
@@ -124,8 +125,8 @@ pub struct Running {
     pub log: Log,
 }
 
-/// Puts together what all workers share and starts one for each core.
-pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
+/// Puts together what all workers share and starts one for each core. `ca` is that of a self-made certificate, in PEM.
+pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Error>> {
     let roots = config.upstream_ca.as_deref();
     let tls = tls::towards_upstreams(roots.map(|path| pem_file("upstream-ca", path)))?;
     let name = u64::from_ne_bytes(tls::random()?);
@@ -136,7 +137,9 @@ pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
         table: config.table,
         allow: config.allow,
         allow_client: config.allow_client,
+        trusted_proxies: TrustedProxies::new(config.trusted_proxy),
         public_url: config.public_url,
+        ca,
         via: format!("docxy-{name:016x}"),
         timeouts,
         log,

@@ -6,15 +6,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::config::Config;
+use crate::selfmade::shelf::CA_CERTIFICATE;
 use crate::state::StateDir;
-
-/// The certificate of the CA, in the state directory.
-const CERTIFICATE: &str = "ca.crt";
 
 /// Prints the CA in PEM.
 pub fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let dir = config.state_dir.as_ref().ok_or(NoCa { dir: None })?;
-    let found = StateDir::find(dir).read(CERTIFICATE)?;
+    let found = StateDir::find(dir).read(CA_CERTIFICATE)?;
     let pem = found.ok_or_else(|| NoCa {
         dir: Some(dir.clone()),
     })?;
