@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest status line that is read.
 const STATUS_LINE: u64 = 1024;
 
+/// A PROXY header that names no client.
+const UNNAMED: &[u8] = b"PROXY UNKNOWN\r\n";
+
 /// Why docxy is not known to be well.
 #[derive(Debug)]
 pub enum Unwell {
@@ -64,24 +67,11 @@ impl std::error::Error for Unwell {}
 
 /// Asks `url`, or the first listener of `config`, once. Without a path it is asked for `/health`.
 pub fn run(url: Option<&str>, config: &Config) -> Result<(), Unwell> {
-    let target = match url {
-        Some(text) => {
-            let parsed = Target::parse(text.as_bytes());
-            parsed.map_err(|error| Unwell::Url(text.to_owned(), error))?
-        }
-        None => Target {
-            origin: first_listener(config).ok_or(Unwell::AnyPort)?,
-            path_and_query: "/".to_owned(),
-        },
+    let (target, before) = match url {
+        Some(text) => (target(text)?, &b""[..]),
+        None => first_listener(config).ok_or(Unwell::AnyPort)?,
     };
-    let target = match target.path_and_query.as_str() {
-        "/" => Target {
-            path_and_query: "/health".to_owned(),
-            ..target
-        },
-        _ => target,
-    };
-    match ask(&target) {
+    match ask(&target, before) {
         Ok(Some(200)) => Ok(()),
         Ok(Some(status)) => Err(Unwell::Status(target, status)),
         Ok(None) => Err(Unwell::NoHttp(target)),
@@ -89,8 +79,26 @@ pub fn run(url: Option<&str>, config: &Config) -> Result<(), Unwell> {
     }
 }
 
-/// How the first listener is reached from its own machine; none if its port is not known.
-fn first_listener(config: &Config) -> Option<Origin> {
+/// Reads a URL; one without a path means `/health`.
+fn target(text: &str) -> Result<Target, Unwell> {
+    let parsed = Target::parse(text.as_bytes());
+    let target = parsed.map_err(|error| Unwell::Url(text.to_owned(), error))?;
+    Ok(match target.path_and_query.as_str() {
+        "/" => health(target.origin),
+        _ => target,
+    })
+}
+
+fn health(origin: Origin) -> Target {
+    Target {
+        origin,
+        path_and_query: "/health".to_owned(),
+    }
+}
+
+/// How the first listener is reached from its own machine, and what comes before each connection there; none if its port
+/// is not known.
+fn first_listener(config: &Config) -> Option<(Target, &'static [u8])> {
     let listen = config.listen.first().filter(|listen| listen.port != 0)?;
     let address = match listen.host {
         ListenHost::Address(address) if address == Ipv6Addr::UNSPECIFIED => {
@@ -103,12 +111,17 @@ fn first_listener(config: &Config) -> Option<Origin> {
         host: Host::Address(address),
         port: Some(listen.port),
     };
-    Some(Origin::new(config.scheme(listen), authority))
+    let before = if listen.proxy_protocol { UNNAMED } else { b"" };
+    Some((
+        health(Origin::new(config.scheme(listen), authority)),
+        before,
+    ))
 }
 
 /// The status of the answer, if it has one.
-fn ask(target: &Target) -> io::Result<Option<u16>> {
-    let tcp = connect(&target.origin)?;
+fn ask(target: &Target, before: &[u8]) -> io::Result<Option<u16>> {
+    let mut tcp = connect(&target.origin)?;
+    tcp.write_all(before)?;
     match target.origin.scheme() {
         Scheme::Http => exchange(tcp, target),
         Scheme::Https => exchange(over_tls(tcp, target.origin.host())?, target),
@@ -238,17 +251,17 @@ mod tests {
     #[test]
     fn the_first_listener_is_asked_on_its_own_machine() {
         for (listen, expected) in [
-            ("10.0.0.1:5000", Some("http://10.0.0.1:5000")),
-            ("0.0.0.0:443", Some("https://127.0.0.1")),
-            ("http://:5000", Some("http://127.0.0.1:5000")),
-            ("https://[::]:5000", Some("https://[::1]:5000")),
-            ("localhost:80", Some("http://127.0.0.1")),
+            ("10.0.0.1:5000", Some("http://10.0.0.1:5000/health")),
+            ("0.0.0.0:443", Some("https://127.0.0.1/health")),
+            ("http://:5000", Some("http://127.0.0.1:5000/health")),
+            ("https://[::]:5000", Some("https://[::1]:5000/health")),
+            ("localhost:80", Some("http://127.0.0.1/health")),
             ("127.0.0.1:0", None),
         ] {
             let args = Args::parse_from(["docxy", "--listen", listen, "--listen", ":1"]);
             let config = Config::from_args(args).unwrap();
-            let origin = first_listener(&config).map(|origin| origin.to_string());
-            assert_eq!(origin.as_deref(), expected, "{listen}");
+            let target = first_listener(&config).map(|(target, _)| target.to_string());
+            assert_eq!(target.as_deref(), expected, "{listen}");
         }
     }
 }

@@ -62,6 +62,18 @@ fn any_certificate_will_do() {
 }
 
 #[test]
+fn a_listener_that_wants_a_proxy_header_gets_one() {
+    let state = tempfile::tempdir().unwrap();
+    for scheme in ["http", "https"] {
+        let any = format!("proxy+{scheme}://127.0.0.1:0");
+        let state = state.path().to_str().unwrap();
+        let docxy = Docxy::start(&["--listen", &any, "--state-dir", state]);
+        let listen = format!("proxy+{scheme}://{}", docxy.addr());
+        assert_eq!(ended(&["--listen", &listen, "health"]), (Some(0), vec![]));
+    }
+}
+
+#[test]
 fn everything_else_is_one_line() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}", free.local_addr().unwrap());
