@@ -1,7 +1,7 @@
 //! docxy, a pull proxy for container registries: engines reach docxy, docxy reaches the registries. It stores nothing.
 //!
-//! It begins with [`args`], which [`config`] checks; [`start`] binds what [`listen`] reads and starts the workers. From
-//! there the path of a pull:
+//! It begins with [`args`], which [`config`] checks; [`start`] binds what [`listen`] reads and starts the workers, and
+//! [`reload`] reads anew what may change. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
 //!    is spoken there, and gives it a task of its own.
@@ -19,6 +19,7 @@
 pub mod args;
 pub mod config;
 pub mod listen;
+pub mod reload;
 pub mod start;
 pub mod state;
 

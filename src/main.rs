@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use docxy::args::Args;
 use docxy::config::Config;
+use docxy::reload::Reloader;
 use docxy::server::{self, Ended};
 use docxy::start::{self, Bound, Running};
 use tokio::runtime;
@@ -31,25 +33,37 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
 
 fn run(config: Config) -> Result<(), Box<dyn Error>> {
     start::raise_descriptor_limit();
-    let bound = start::bind(&config)?;
+    let files = start::tls_files(&config)?;
+    let bound = start::bind(&config, &files)?;
     let (warnings, drain) = (config.warnings(), config.drain);
     let running = start::workers(config)?;
-    for warning in warnings {
+    for warning in warnings
+        .into_iter()
+        .chain(files.warnings(SystemTime::now()))
+    {
         eprintln!("docxy: warning: {warning}");
     }
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(bound, running, drain))
+    let reloader = Reloader::start(files, running.log)?;
+    runtime.block_on(serve(bound, running, reloader, drain))
 }
 
 async fn serve(
     bound: Vec<Bound>,
     running: Running,
+    reloader: Reloader,
     drain: std::time::Duration,
 ) -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reloader.request();
+        }
+    });
     // Only now, when a signal is heard, does whoever waits for this line learn that docxy runs.
     for Bound { tcp, scheme, .. } in &bound {
         eprintln!(

@@ -19,6 +19,7 @@ use crate::registry::route::{self, Asked, Route, RouteError};
 use crate::registry::table::{Table, UpstreamId};
 use crate::registry::token::PLACEHOLDER;
 use crate::timeouts::Timeouts;
+use crate::tls::handshakes::Handshakes;
 use crate::upstream::{Client, Reply};
 
 /// What the requests of one worker share: what all do, and connections of its own.
@@ -47,6 +48,8 @@ pub struct Shared {
     pub realms: Realms,
     /// How long peers may be silent.
     pub timeouts: Timeouts,
+    /// Whose turn it is to begin TLS.
+    pub handshakes: Handshakes,
     /// What is said.
     pub log: Log,
 }

@@ -17,7 +17,8 @@ use crate::log::Log;
 use crate::proxy::{Proxy, Shared};
 use crate::realm::Realms;
 use crate::stop::{self, Stop, Stopper};
-use crate::tls::store::{CertSet, CertStore};
+use crate::tls::files::TlsFiles;
+use crate::tls::handshakes::Handshakes;
 use crate::tls::{self, PemFile};
 use crate::upstream::Client;
 use crate::worker::Worker;
@@ -64,16 +65,18 @@ pub fn raise_descriptor_limit() {
     );
 }
 
-/// Loads the certificate and binds all listeners.
-pub fn bind(config: &Config) -> Result<Vec<Bound>, Box<dyn Error>> {
-    let acceptor = match &config.certificate {
-        Some((cert, key)) => {
-            let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
-            let set = CertSet::new(tls::certified_key(cert, key)?);
-            Some(TlsAcceptor::from(tls::of_listeners(Arc::new(
-                CertStore::new(set),
-            ))?))
-        }
+/// Reads the files behind the listeners' TLS.
+pub fn tls_files(config: &Config) -> Result<TlsFiles, Box<dyn Error>> {
+    Ok(TlsFiles::open(&config.pairs, config.client_ca.clone())?)
+}
+
+/// Binds all listeners; the https ones show what is in `files`.
+pub fn bind(config: &Config, files: &TlsFiles) -> Result<Vec<Bound>, Box<dyn Error>> {
+    let acceptor = match files.store() {
+        Some(store) => Some(TlsAcceptor::from(tls::of_listeners(
+            store,
+            files.clients(),
+        )?)),
         None => None,
     };
     let mut bound = Vec::new();
@@ -126,6 +129,7 @@ pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
         public_url: config.public_url,
         via: format!("docxy-{name:016x}"),
         timeouts,
+        handshakes: Handshakes::new(),
         log,
     });
     let (stopper, stop) = stop::channel();

@@ -21,6 +21,7 @@ use crate::session::{self, TLS_HANDSHAKE_RECORD};
 use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::timeouts;
+use crate::tls::handshakes::Handshakes;
 
 /// How often idle connections to upstreams are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -121,7 +122,12 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
     };
     let stream = match accepted.tls {
         None => Stream::Tcp(tcp),
-        Some(acceptor) => match timeout(timeouts::TLS_HANDSHAKE, start_tls(tcp, &acceptor)).await {
+        Some(acceptor) => match timeout(
+            timeouts::TLS_HANDSHAKE,
+            start_tls(tcp, &acceptor, &proxy.shared.handshakes),
+        )
+        .await
+        {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 proxy
@@ -147,7 +153,11 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
     Ok(())
 }
 
-async fn start_tls(tcp: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Result<Stream> {
+async fn start_tls(
+    tcp: tokio::net::TcpStream,
+    acceptor: &TlsAcceptor,
+    handshakes: &Handshakes,
+) -> io::Result<Stream> {
     let mut first = [0];
     tcp.peek(&mut first).await?;
     if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
@@ -161,6 +171,6 @@ async fn start_tls(tcp: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Re
             "it speaks plain HTTP",
         ));
     }
-    let tls = acceptor.accept(tcp).await?;
+    let tls = handshakes.accept(tcp, acceptor).await?;
     Ok(Stream::Tls(Box::new(tls.into())))
 }
