@@ -63,7 +63,7 @@ impl TlsFiles {
             if let Some(fault) = loaded.fault(now) {
                 let fault = pair.cert_file().fault(fault);
                 warnings.push(format!(
-                    "{fault}: clients will refuse it; put a new certificate there, docxy will notice"
+                    "{fault}; clients will refuse it until there is a new one, which docxy will notice"
                 ));
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::server::Acceptor;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
@@ -36,8 +36,13 @@ impl Handshakes {
         acceptor: &TlsAcceptor,
     ) -> io::Result<TlsStream<TcpStream>> {
         let begun = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
-        let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
+        let _turn = self.turn().await?;
         begun.into_stream(Arc::clone(acceptor.config())).await
+    }
+
+    /// Waits for a turn, which ends when this is dropped.
+    async fn turn(&self) -> io::Result<SemaphorePermit<'_>> {
+        self.turns.acquire().await.map_err(io::Error::other)
     }
 }
 

@@ -85,7 +85,7 @@ pub fn of_listeners(
     let has_tickets = clients.is_none();
     let builder = ServerConfig::builder_with_provider(suites::in_order(provider()))
         .with_safe_default_protocol_versions()
-        .map_err(unusable)?;
+        .map_err(|error| unusable(&error))?;
     let builder = match clients {
         Some(clients) => builder.with_client_cert_verifier(clients),
         None => builder.with_no_client_auth(),
@@ -95,14 +95,14 @@ pub fn of_listeners(
     config.ignore_client_order = true;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     if has_tickets {
-        config.ticketer = ring::Ticketer::new().map_err(unusable)?;
+        config.ticketer = ring::Ticketer::new().map_err(|error| unusable(&error))?;
     } else {
         config.send_tls13_tickets = 0;
     }
     Ok(Arc::new(config))
 }
 
-fn unusable(error: rustls::Error) -> TlsError {
+fn unusable(error: &rustls::Error) -> TlsError {
     TlsError(format!("TLS cannot be set up: {error}"))
 }
 

@@ -1,5 +1,6 @@
 //! Certificates and keys in files, pair by pair: read, checked, and put into the set that is shown.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,7 +9,7 @@ use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
 
 use super::store::CertSet;
-use super::validity::{Fault, Validity};
+use super::validity::Validity;
 use super::{PemFile, TlsError, certified_key};
 
 /// A file with a certificate chain and the file with its key.
@@ -64,7 +65,36 @@ impl Pair {
 impl Loaded {
     /// Why clients would not take the certificate at `now`.
     pub fn fault(&self, now: SystemTime) -> Option<Fault> {
-        self.validity.fault(now)
+        if self.validity.contains(now) {
+            None
+        } else if now > self.validity.until {
+            Some(Fault::Expired(self.validity.until))
+        } else {
+            Some(Fault::NotYet(self.validity.from))
+        }
+    }
+}
+
+/// Why a certificate is not valid at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It was, until then.
+    Expired(SystemTime),
+    /// It will be, from then on.
+    NotYet(SystemTime),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let date = humantime::format_rfc3339_seconds;
+        match *self {
+            Fault::Expired(at) => write!(f, "has expired on {}", date(at)),
+            Fault::NotYet(at) => write!(
+                f,
+                "is not valid before {}; is this machine's clock right?",
+                date(at)
+            ),
+        }
     }
 }
 

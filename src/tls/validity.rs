@@ -1,212 +1,130 @@
-//! From when until when a certificate is valid (RFC 5280 §4.1.2.5), read from its DER. Nothing else of it is looked at.
+//! From when until when a certificate is valid, and for which names. rustls reads certificates to verify them and tells
+//! what it found by what it refuses; a parser of docxy's own would be one more that reads what others wrote.
 
-use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-const SEQUENCE: u8 = 0x30;
-const VERSION: u8 = 0xa0;
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, Error, RootCertStore};
 
-/// The time in which a certificate is valid; both ends belong to it.
+/// The time of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// Its first second; 1970 for those that are older.
-    pub not_before: SystemTime,
+    /// Its first second.
+    pub from: SystemTime,
     /// Its last second.
-    pub not_after: SystemTime,
+    pub until: SystemTime,
 }
 
 impl Validity {
-    /// That of a certificate in DER; `None` if it has none that can be read.
-    pub fn of(certificate: &[u8]) -> Option<Validity> {
-        let (certificate, _) = expect(SEQUENCE, certificate)?;
-        let (to_be_signed, _) = expect(SEQUENCE, certificate)?;
-        let (tag, _, behind) = element(to_be_signed)?;
-        let from_serial = if tag == VERSION { behind } else { to_be_signed };
-        // Serial number, signature algorithm and issuer stand before it.
-        let mut rest = from_serial;
-        for _ in 0..3 {
-            (_, _, rest) = element(rest)?;
-        }
-        let (validity, _) = expect(SEQUENCE, rest)?;
-        let (tag, not_before, rest) = element(validity)?;
-        let not_before = time(tag, not_before)?;
-        let (tag, not_after, _) = element(rest)?;
+    /// What a certificate says; `None` if it is no certificate of a server.
+    pub fn of(certificate: &CertificateDer<'_>) -> Option<Validity> {
+        let parsed = ParsedCertificate::try_from(certificate).ok()?;
+        // The first second that there is, and one that no certificate can name (RFC 5280 §4.1.2.5 ends in 9999).
+        let [first, never] = [0, 1 << 40].map(Duration::from_secs);
+        let (from, until) = (refusal(&parsed, first), refusal(&parsed, never));
+        let from = match from? {
+            CertificateError::NotValidYetContext { not_before, .. } => not_before,
+            // Valid since 1970: nothing is wrong with it but that nobody signed it.
+            _ => UnixTime::since_unix_epoch(first),
+        };
+        let CertificateError::ExpiredContext { not_after, .. } = until? else {
+            return None;
+        };
+        let at = |time: UnixTime| {
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()))
+        };
         Some(Validity {
-            not_before,
-            not_after: time(tag, not_after)?,
+            from: at(from)?,
+            until: at(not_after)?,
         })
     }
 
-    /// What is wrong with it at `now`, if anything is.
-    pub fn fault(&self, now: SystemTime) -> Option<Fault> {
-        if now > self.not_after {
-            Some(Fault::Expired(self.not_after))
-        } else if now < self.not_before {
-            Some(Fault::NotYet(self.not_before))
-        } else {
-            None
-        }
+    /// How long it is valid.
+    pub fn lifetime(self) -> Duration {
+        self.until.duration_since(self.from).unwrap_or_default()
+    }
+
+    /// Whether it is valid at a time.
+    pub fn contains(self, now: SystemTime) -> bool {
+        (self.from..=self.until).contains(&now)
     }
 }
 
-/// Why a certificate is not valid at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It was, until then.
-    Expired(SystemTime),
-    /// It will be, from then on.
-    NotYet(SystemTime),
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let date = humantime::format_rfc3339_seconds;
-        match *self {
-            Fault::Expired(at) => write!(f, "has expired on {}", date(at)),
-            Fault::NotYet(at) => write!(
-                f,
-                "is not valid before {}; is this machine's clock right?",
-                date(at)
-            ),
-        }
-    }
-}
-
-/// The tag and contents of the first element of DER, and what is behind it (X.690 §8.1).
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, der) = der.split_first()?;
-    let (&first, der) = der.split_first()?;
-    let (length, der) = match first {
-        0..=0x7f => (usize::from(first), der),
-        0x81..=0x84 => {
-            let (bytes, der) = der.split_at_checked(usize::from(first & 0x7f))?;
-            let length = bytes
-                .iter()
-                .fold(0, |length: usize, &byte| (length << 8) | usize::from(byte));
-            (length, der)
-        }
-        _ => return None,
+/// Whether a certificate is one for a name.
+pub fn is_for(certificate: &CertificateDer<'_>, name: &str) -> bool {
+    let (Ok(parsed), Ok(name)) = (
+        ParsedCertificate::try_from(certificate),
+        ServerName::try_from(name),
+    ) else {
+        return false;
     };
-    let (contents, rest) = der.split_at_checked(length)?;
-    Some((tag, contents, rest))
+    verify_server_name(&parsed, &name).is_ok()
 }
 
-/// The contents of an element that has to have this tag, and what is behind it.
-fn expect(expected: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (tag, contents, rest) = element(der)?;
-    (tag == expected).then_some((contents, rest))
-}
-
-/// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`, the only forms that a certificate may have.
-fn time(tag: u8, text: &[u8]) -> Option<SystemTime> {
-    let digits = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
-    let has_length = digits.len() == if tag == UTC_TIME { 12 } else { 14 };
-    if !has_length || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let digits = match tag {
-        UTC_TIME if digits < "50" => format!("20{digits}"),
-        UTC_TIME => format!("19{digits}"),
-        GENERALIZED_TIME => digits.to_owned(),
-        _ => return None,
-    };
-    if digits.as_str() < "1970" {
-        return Some(SystemTime::UNIX_EPOCH);
-    }
-    let (date, time) = digits.split_at(8);
-    let text = format!(
-        "{}-{}-{}T{}:{}:{}Z",
-        &date[..4],
-        &date[4..6],
-        &date[6..],
-        &time[..2],
-        &time[2..4],
-        &time[4..]
+/// Why a certificate is not trusted at a time. Its validity is looked at before its issuer.
+fn refusal(certificate: &ParsedCertificate<'_>, at: Duration) -> Option<CertificateError> {
+    let verified = verify_server_cert_signed_by_trust_anchor(
+        certificate,
+        &RootCertStore::empty(),
+        &[],
+        UnixTime::since_unix_epoch(at),
+        ring::default_provider()
+            .signature_verification_algorithms
+            .all,
     );
-    humantime::parse_rfc3339(&text).ok()
+    match verified {
+        Err(Error::InvalidCertificate(error)) => Some(error),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
-    fn certificate(from: (i32, u8, u8), until: (i32, u8, u8)) -> Vec<u8> {
-        let mut params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
-        params.not_before = rcgen::date_time_ymd(from.0, from.1, from.2);
-        params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
-        let key = rcgen::KeyPair::generate().unwrap();
-        params.self_signed(&key).unwrap().der().to_vec()
-    }
-
-    fn at(text: &str) -> SystemTime {
-        humantime::parse_rfc3339(text).unwrap()
+    fn certificate(from: i32, until: i32) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(["a.test".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        params.self_signed(&key).unwrap().der().clone()
     }
 
     #[test]
-    fn both_forms_of_time_are_read() {
+    fn the_time_is_that_of_the_certificate() {
         let cases = [
-            (
-                (1960, 1, 1),
-                (1999, 12, 31),
-                "1970-01-01T00:00:00Z",
-                "1999-12-31T00:00:00Z",
-            ),
-            (
-                (2026, 2, 28),
-                (2049, 12, 31),
-                "2026-02-28T00:00:00Z",
-                "2049-12-31T00:00:00Z",
-            ),
-            (
-                (2050, 1, 1),
-                (9999, 12, 31),
-                "2050-01-01T00:00:00Z",
-                "9999-12-31T00:00:00Z",
-            ),
+            ((2026, 2027), (1_767_225_600, 1_798_761_600)),
+            ((1970, 2000), (0, 946_684_800)),
+            ((2051, 2100), (2_556_144_000, 4_102_444_800)),
         ];
-        for (from, until, not_before, not_after) in cases {
-            let expected = Validity {
-                not_before: at(not_before),
-                not_after: at(not_after),
-            };
-            assert_eq!(Validity::of(&certificate(from, until)), Some(expected));
+        for ((from, until), seconds) in cases {
+            let found = Validity::of(&certificate(from, until)).unwrap();
+            let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            assert_eq!(
+                (since(found.from).as_secs(), since(found.until).as_secs()),
+                seconds,
+                "{from} to {until}"
+            );
+            assert!(found.contains(found.from) && found.contains(found.until));
+            assert!(!found.contains(found.until + Duration::from_secs(1)));
         }
+        assert_eq!(Validity::of(&CertificateDer::from(&b"0\x03abc"[..])), None);
     }
 
     #[test]
-    fn nothing_cut_or_changed_is_a_panic() {
-        let whole = certificate((2026, 1, 1), (2027, 1, 1));
-        for end in 0..whole.len() {
-            assert_eq!(Validity::of(&whole[..end]), None);
+    fn names_are_those_of_the_certificate() {
+        let certificate = certificate(2026, 2027);
+        for (name, expected) in [
+            ("a.test", true),
+            ("A.TEST", true),
+            ("b.test", false),
+            ("", false),
+        ] {
+            assert_eq!(is_for(&certificate, name), expected, "{name:?}");
         }
-        for at in 0..whole.len() {
-            for value in [0, 0x7f, 0x80, 0x84, 0xff] {
-                let mut changed = whole.clone();
-                changed[at] = value;
-                let _ = Validity::of(&changed);
-            }
-        }
-    }
-
-    #[test]
-    fn faults_are_told_with_their_date() {
-        let (not_before, not_after) = (at("2026-01-01T00:00:00Z"), at("2026-12-31T23:59:59Z"));
-        let validity = Validity {
-            not_before,
-            not_after,
-        };
-        let second = Duration::from_secs(1);
-        assert_eq!(validity.fault(not_before), None);
-        assert_eq!(validity.fault(not_after), None);
-        let expired = validity.fault(not_after + second).unwrap().to_string();
-        assert_eq!(expired, "has expired on 2026-12-31T23:59:59Z");
-        let early = validity.fault(not_before - second).unwrap().to_string();
-        assert!(
-            early.starts_with("is not valid before 2026-01-01T00:00:00Z"),
-            "{early}"
-        );
     }
 }

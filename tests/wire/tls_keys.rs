@@ -267,7 +267,7 @@ fn a_certificate_out_of_its_time_is_shown_with_a_warning() {
         (
             (2020, 1, 1),
             (2021, 6, 30),
-            "has expired on 2021-06-30T00:00:00Z: clients will refuse it; ",
+            "has expired on 2021-06-30T00:00:00Z; clients will refuse it; ",
         ),
         (
             (4000, 1, 1),
@@ -281,7 +281,7 @@ fn a_certificate_out_of_its_time_is_shown_with_a_warning() {
             params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
         });
         let pair = leaf.write(directory.path(), "late");
-        let docxy = start_with(&[pair.clone()], &[]);
+        let docxy = start_with(std::slice::from_ref(&pair), &[]);
         let line = docxy.wait_for_line("docxy: warning: --tls-cert: ");
         assert!(
             line.contains(&format!("{} {warning}", pair.0.display())),

@@ -1,7 +1,7 @@
 //! containerd with directories of its own, asked through `ctr` with a `hosts.toml`.
 
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -14,6 +14,16 @@ use crate::programs::{Outcome, Running, run};
 pub(crate) struct Containerd {
     _server: Running,
     dir: TempDir,
+}
+
+/// The lines that name what is in a door's directory: the authority, and a client's own certificate if there is one.
+fn trust(dir: &Path) -> String {
+    let at = dir.display();
+    let client = match dir.join("client.cert").exists() {
+        true => format!("client = [['{at}/client.cert', '{at}/client.key']]\n"),
+        false => String::new(),
+    };
+    format!("ca = '{at}/ca.crt'\n{client}")
 }
 
 /// How a `hosts.toml` names its host.
@@ -124,10 +134,7 @@ impl Containerd {
         // `server` names the same door, so that nothing can fall back to a registry of the world.
         let options = format!(
             "capabilities = ['pull', 'resolve']\n{}{}",
-            pull.door.ca.as_ref().map_or(String::new(), |ca| format!(
-                "ca = '{}/ca.crt'\n",
-                ca.display()
-            )),
+            pull.door.ca.as_ref().map_or(String::new(), |ca| trust(ca)),
             hosts.override_path.map_or("", |_| "override_path = true\n"),
         );
         let toml = format!("server = '{url}'\n{options}[host.'{url}']\n{options}");
