@@ -124,7 +124,8 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
         None => Stream::Tcp(tcp),
         Some(acceptor) => match timeout(
             timeouts::TLS_HANDSHAKE,
-            start_tls(tcp, &acceptor, &proxy.shared.handshakes),
+            // Apart, so that a connection that is up keeps no room for it.
+            Box::pin(start_tls(tcp, &acceptor, &proxy.shared.handshakes)),
         )
         .await
         {
