@@ -267,7 +267,7 @@ fn a_certificate_out_of_its_time_is_shown_with_a_warning() {
         (
             (2020, 1, 1),
             (2021, 6, 30),
-            "has expired on 2021-06-30T00:00:00Z; clients will refuse it; ",
+            "has expired on 2021-06-30T00:00:00Z; clients will refuse it until there is a new one, ",
         ),
         (
             (4000, 1, 1),
