@@ -40,6 +40,7 @@ mod hardening;
 mod hub;
 mod mutual_tls;
 mod pulls;
+mod reload;
 mod schema2;
 mod several;
 mod together;
