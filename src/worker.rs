@@ -2,7 +2,7 @@
 //! one that serves it never wake another thread.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -125,7 +125,7 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
         Some(acceptor) => match timeout(
             timeouts::TLS_HANDSHAKE,
             // Apart, so that a connection that is up keeps no room for it.
-            Box::pin(start_tls(tcp, &acceptor, &proxy.shared.handshakes)),
+            Box::pin(start_tls(tcp, address, &acceptor, &proxy.shared.handshakes)),
         )
         .await
         {
@@ -156,6 +156,7 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
 
 async fn start_tls(
     tcp: tokio::net::TcpStream,
+    address: IpAddr,
     acceptor: &TlsAcceptor,
     handshakes: &Handshakes,
 ) -> io::Result<Stream> {
@@ -172,6 +173,6 @@ async fn start_tls(
             "it speaks plain HTTP",
         ));
     }
-    let tls = handshakes.accept(tcp, acceptor).await?;
+    let tls = handshakes.accept(tcp, address, acceptor).await?;
     Ok(Stream::Tls(Box::new(tls.into())))
 }

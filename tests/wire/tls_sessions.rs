@@ -6,14 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use docxy::timeouts::TLS_HANDSHAKE;
-use docxy::tls::handshakes::AT_ONCE;
+use docxy::tls::handshakes::{AT_ONCE, OF_ONE_CLIENT};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, HandshakeKind};
+use socket2::{Domain, Socket, Type};
 
 use crate::docxy::{Docxy, PATIENCE};
 use crate::tls_keys::start_with;
 use crate::wire::authority::{Authority, VERSIONS};
 use crate::wire::{Ask, Client};
+
+/// Where most clients of the tests are.
+const HERE: [u8; 4] = [127, 0, 0, 1];
 
 fn start(authority: &Authority) -> (Docxy, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
@@ -66,10 +70,13 @@ fn client_hello(authority: &Authority) -> Vec<u8> {
     hello
 }
 
-/// Connections on which so much has been sent and nothing more will be.
-fn stalled(addr: SocketAddr, sent: &[u8], count: usize) -> Vec<TcpStream> {
+/// Connections from this address on which so much has been sent and nothing more will be.
+fn stalled(addr: SocketAddr, from: [u8; 4], sent: &[u8], count: usize) -> Vec<TcpStream> {
     let open = |_| {
-        let mut tcp = TcpStream::connect(addr).unwrap();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&addr.into()).unwrap();
+        let mut tcp = TcpStream::from(socket);
         tcp.set_read_timeout(Some(PATIENCE)).unwrap();
         tcp.write_all(sent).unwrap();
         tcp
@@ -82,9 +89,31 @@ fn clients_that_say_nothing_or_half_take_no_turn() {
     let authority = Authority::new();
     let (docxy, _directory) = start(&authority);
     let hello = client_hello(&authority);
-    let _silent = stalled(docxy.addr(), b"", AT_ONCE + 50);
-    let _half = stalled(docxy.addr(), &hello[..hello.len() / 2], AT_ONCE + 50);
+    let _silent = stalled(docxy.addr(), HERE, b"", AT_ONCE + 50);
+    let _half = stalled(docxy.addr(), HERE, &hello[..hello.len() / 2], AT_ONCE + 50);
     let begun = Instant::now();
+    let mut client = Client::connect_tls(docxy.addr(), Arc::new(authority.client(&VERSIONS)));
+    assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
+    assert!(begun.elapsed() < TLS_HANDSHAKE / 2, "{:?}", begun.elapsed());
+}
+
+/// As many as one client may have, each answered: it has its turn, and keeps it.
+fn with_their_turns(addr: SocketAddr, from: [u8; 4], hello: &[u8]) -> Vec<TcpStream> {
+    let mut holding = stalled(addr, from, hello, OF_ONE_CLIENT);
+    for tcp in &mut holding {
+        tcp.read_exact(&mut [0]).unwrap();
+    }
+    holding
+}
+
+#[test]
+fn a_client_that_stalls_keeps_itself_waiting_and_nobody_else() {
+    let authority = Authority::new();
+    let (docxy, _directory) = start(&authority);
+    let (hello, elsewhere) = (client_hello(&authority), [127, 0, 1, 1]);
+    let begun = Instant::now();
+    let _holding = with_their_turns(docxy.addr(), elsewhere, &hello);
+    let _crowd = stalled(docxy.addr(), elsewhere, &hello, AT_ONCE);
     let mut client = Client::connect_tls(docxy.addr(), Arc::new(authority.client(&VERSIONS)));
     assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
     assert!(begun.elapsed() < TLS_HANDSHAKE / 2, "{:?}", begun.elapsed());
@@ -97,12 +126,12 @@ fn only_so_many_handshakes_run_at_a_time_and_the_others_wait() {
     let mut established = Client::connect_tls(docxy.addr(), Arc::new(authority.client(&VERSIONS)));
     let hello = client_hello(&authority);
     let begun = Instant::now();
-    let mut holding = stalled(docxy.addr(), &hello, AT_ONCE);
-    for tcp in &mut holding {
-        // An answer to its ClientHello: this one has its turn, and keeps it.
-        tcp.read_exact(&mut [0]).unwrap();
+    let mut holding = Vec::new();
+    for client in 0..AT_ONCE / OF_ONE_CLIENT {
+        let from = [127, 0, 1, u8::try_from(client).unwrap()];
+        holding.extend(with_their_turns(docxy.addr(), from, &hello));
     }
-    let mut waiting = stalled(docxy.addr(), &hello, 1).remove(0);
+    let mut waiting = stalled(docxy.addr(), HERE, &hello, 1).remove(0);
     for _ in 0..100 {
         assert_eq!(established.ask(&Ask::get("/health")).status(), 200);
     }
