@@ -41,11 +41,18 @@ pub async fn run(
     let workers: Arc<[Worker]> = workers.into();
     // Every acceptor and every connection holds a sender; when all are gone, so is all work.
     let (working, mut all_done) = mpsc::channel(1);
-    for Bound { tcp, tls, .. } in bound {
+    for Bound {
+        tcp,
+        tls,
+        proxy_protocol,
+        ..
+    } in bound
+    {
         let tcp = TcpListener::from_std(tcp)?;
         let acceptor = Acceptor {
             tcp,
             tls,
+            proxy_protocol,
             workers: Arc::clone(&workers),
             log,
             working: working.clone(),
@@ -70,6 +77,7 @@ pub async fn run(
 struct Acceptor {
     tcp: TcpListener,
     tls: Option<tokio_rustls::TlsAcceptor>,
+    proxy_protocol: bool,
     workers: Arc<[Worker]>,
     log: Log,
     working: mpsc::Sender<()>,
@@ -102,6 +110,7 @@ impl Acceptor {
                 Accepted {
                     tcp,
                     tls: self.tls.clone(),
+                    proxy_protocol: self.proxy_protocol,
                 },
                 self.working.clone(),
             );

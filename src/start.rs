@@ -1,7 +1,6 @@
 //! From a configuration to what runs: sockets bound, certificates loaded, the shared state put together.
 
 use std::error::Error;
-use std::fmt;
 use std::net::TcpListener;
 use std::num::NonZero;
 use std::path::Path;
@@ -11,11 +10,13 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_rustls::TlsAcceptor;
 
+use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::log::Log;
 use crate::proxy::{Proxy, Shared};
 use crate::realm::Realms;
+use crate::selfmade::keeper::Keeper;
 use crate::stop::{self, Stop, Stopper};
 use crate::tls::files::TlsFiles;
 use crate::tls::handshakes::Handshakes;
@@ -31,26 +32,9 @@ pub struct Bound {
     pub tls: Option<TlsAcceptor>,
     /// What is spoken there.
     pub scheme: Scheme,
+    /// Whether a PROXY header comes before each connection.
+    pub proxy_protocol: bool,
 }
-
-/// An https listener without a certificate.
-#[derive(Debug)]
-struct NoCertificate {
-    port: u16,
-}
-
-impl fmt::Display for NoCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = self.port;
-        write!(
-            f,
-            "port {port} is to speak https without a certificate; give one with --tls-cert and --tls-key"
-        )?;
-        write!(f, ", or write --listen http://ADDR:{port} for plain HTTP")
-    }
-}
-
-impl Error for NoCertificate {}
 
 /// Lets docxy have as many descriptors as it may: each transfer takes two, and the usual soft limit is 1024.
 pub fn raise_descriptor_limit() {
@@ -65,36 +49,42 @@ pub fn raise_descriptor_limit() {
     );
 }
 
-/// Reads the files behind the listeners' TLS.
-pub fn tls_files(config: &Config) -> Result<TlsFiles, Box<dyn Error>> {
-    Ok(TlsFiles::open(&config.pairs, config.client_ca.clone())?)
+/// What the https listeners show, and where it comes from.
+pub struct Shown {
+    /// TLS with the certificates, for those who may connect; `None` if no listener speaks https.
+    pub acceptor: Option<TlsAcceptor>,
+    /// The files of the operator's, to be read anew.
+    pub files: TlsFiles,
+    /// Who looks after a self-made certificate.
+    pub keeper: Option<Keeper>,
 }
 
-/// Binds all listeners; the https ones show what is in `files`.
-pub fn bind(config: &Config, files: &TlsFiles) -> Result<Vec<Bound>, Box<dyn Error>> {
-    let acceptor = match files.store() {
-        Some(store) => Some(TlsAcceptor::from(tls::of_listeners(
-            store,
-            files.clients(),
-        )?)),
-        None => None,
-    };
+/// Loads the certificates that are given, or makes one if a listener needs it.
+pub fn certificates(config: &Config) -> Result<Shown, Box<dyn Error>> {
+    let files = TlsFiles::open(&config.pairs, config.client_ca.clone())?;
+    let needed = config.needs_self_made();
+    let keeper = needed.then(|| Keeper::start(config)).transpose()?;
+    let store = files.store().or(keeper.as_ref().map(Keeper::store));
+    let https = store.map(|store| tls::of_listeners(store, files.clients()));
+    Ok(Shown {
+        acceptor: https.transpose()?.map(TlsAcceptor::from),
+        files,
+        keeper,
+    })
+}
+
+/// Binds all listeners; those of https accept by `acceptor`.
+pub fn bind(config: &Config, acceptor: Option<&TlsAcceptor>) -> Result<Vec<Bound>, Box<dyn Error>> {
     let mut bound = Vec::new();
     for listen in &config.listen {
         let scheme = config.scheme(listen);
-        let tls = match scheme {
-            Scheme::Http => None,
-            Scheme::Https => Some(
-                acceptor
-                    .clone()
-                    .ok_or(NoCertificate { port: listen.port })?,
-            ),
-        };
+        let tls = acceptor.filter(|_| scheme == Scheme::Https);
         for tcp in listen.bind(&config.listen)? {
             bound.push(Bound {
                 tcp,
-                tls: tls.clone(),
+                tls: tls.cloned(),
                 scheme,
+                proxy_protocol: listen.proxy_protocol,
             });
         }
     }
@@ -114,8 +104,8 @@ pub struct Running {
     pub log: Log,
 }
 
-/// Puts together what all workers share and starts one for each core.
-pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
+/// Puts together what all workers share and starts one for each core. `ca` is that of a self-made certificate, in PEM.
+pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Error>> {
     let roots = config.upstream_ca.as_deref();
     let tls = tls::towards_upstreams(roots.map(|path| pem_file("upstream-ca", path)))?;
     let name = u64::from_ne_bytes(tls::random()?);
@@ -126,7 +116,9 @@ pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
         table: config.table,
         allow: config.allow,
         allow_client: config.allow_client,
+        trusted_proxies: TrustedProxies::new(config.trusted_proxy),
         public_url: config.public_url,
+        ca,
         via: format!("docxy-{name:016x}"),
         timeouts,
         handshakes: Handshakes::new(),

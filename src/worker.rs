@@ -14,7 +14,9 @@ use tokio::time::{interval, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::NOT_PLAIN;
+use crate::behind;
 use crate::conn::Conn;
+use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
 use crate::proxy::{Peer, Proxy};
 use crate::session::{self, TLS_HANDSHAKE_RECORD};
@@ -32,6 +34,8 @@ pub struct Accepted {
     pub tcp: TcpStream,
     /// TLS, if it is spoken there.
     pub tls: Option<TlsAcceptor>,
+    /// Whether a PROXY header comes before the client's first byte.
+    pub proxy_protocol: bool,
 }
 
 /// A running worker.
@@ -111,10 +115,18 @@ async fn work(
 }
 
 async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> {
-    let tcp = tokio::net::TcpStream::from_std(accepted.tcp)?;
+    let mut tcp = tokio::net::TcpStream::from_std(accepted.tcp)?;
     // A head and its body go out in one write; waiting to merge it with another only delays it.
     tcp.set_nodelay(true)?;
-    let (address, local) = (tcp.peer_addr()?.ip().to_canonical(), tcp.local_addr()?);
+    let (mut address, mut local) = (tcp.peer_addr()?.ip().to_canonical(), tcp.local_addr()?);
+    let mut is_unnamed = false;
+    if accepted.proxy_protocol {
+        // Apart, so that connections without it need no room for it.
+        match Box::pin(introduced(&mut tcp, address, proxy)).await? {
+            Some(ends) => (address, local) = (ends.source.ip(), ends.destination),
+            None => is_unnamed = true,
+        }
+    }
     let scheme = if accepted.tls.is_some() {
         Scheme::Https
     } else {
@@ -145,6 +157,7 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
         Conn::new(stream),
         Peer {
             address,
+            is_unnamed,
             local,
             scheme,
         },
@@ -152,6 +165,31 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
     )
     .await;
     Ok(())
+}
+
+/// Whose connection it is, as its PROXY header says. Without a valid one there is nothing to serve.
+async fn introduced(
+    tcp: &mut tokio::net::TcpStream,
+    from: IpAddr,
+    proxy: &Proxy,
+) -> io::Result<Option<Ends>> {
+    let log = proxy.shared.log;
+    if !proxy.shared.trusted_proxies.may_introduce(from) {
+        log.error(format_args!(
+            "a connection from {from} is refused: PROXY headers are taken from --trusted-proxy only"
+        ));
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let header = behind::take_proxy_header(tcp).await;
+    match &header {
+        // Health checks of balancers end like this.
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+        Err(error) => log.error(format_args!(
+            "a connection from {from} is closed: {error}; this listener requires a PROXY header before each"
+        )),
+    }
+    header
 }
 
 async fn start_tls(

@@ -34,9 +34,9 @@ fn start_docxy(upstream: SocketAddr) -> SocketAddr {
         &upstream,
     ]);
     let config = Config::from_args(args).unwrap();
-    let bound = start::bind(&config, &start::tls_files(&config).unwrap()).unwrap();
+    let bound = start::bind(&config, None).unwrap();
     let address = bound[0].tcp.local_addr().unwrap();
-    let running = start::workers(config).unwrap();
+    let running = start::workers(config, None).unwrap();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

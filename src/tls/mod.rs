@@ -198,6 +198,14 @@ fn is_encrypted(pem: &[u8]) -> bool {
         .any(|sign| memchr::memmem::find(pem, sign).is_some())
 }
 
+/// A certificate chain and a key that are in memory already.
+pub fn paired(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<CertifiedKey>, rustls::Error> {
+    Ok(Arc::new(CertifiedKey::from_der(chain, key, &provider())?))
+}
+
 /// Random bytes from the same source as TLS's.
 pub fn random() -> Result<[u8; 8], TlsError> {
     let mut bytes = [0; 8];
@@ -208,6 +216,6 @@ pub fn random() -> Result<[u8; 8], TlsError> {
     Ok(bytes)
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

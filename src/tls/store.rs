@@ -87,7 +87,8 @@ impl CertStore {
         };
     }
 
-    fn current(&self) -> Arc<CertSet> {
+    /// What is shown now.
+    pub fn current(&self) -> Arc<CertSet> {
         Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -159,7 +159,20 @@ impl Client {
         name: &str,
         config: Arc<ClientConfig>,
     ) -> std::io::Result<Client> {
-        let mut tcp = TcpStream::connect_timeout(&addr, PATIENCE).expect("docxy accepts");
+        let tcp = TcpStream::connect_timeout(&addr, PATIENCE).expect("docxy accepts");
+        Client::shake_hands(tcp, name, config)
+    }
+
+    /// Shakes hands as `localhost` over a TCP connection that the test has prepared.
+    pub fn over_tls(tcp: TcpStream, config: Arc<ClientConfig>) -> Client {
+        Client::shake_hands(tcp, "localhost", config).expect("a TLS handshake")
+    }
+
+    fn shake_hands(
+        mut tcp: TcpStream,
+        name: &str,
+        config: Arc<ClientConfig>,
+    ) -> std::io::Result<Client> {
         prepare(&tcp);
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let mut tls = ClientConnection::new(config, name).expect("a TLS client");
@@ -205,6 +218,15 @@ impl Client {
             Stream::TlsClient(tls) => tls.conn.alpn_protocol().map(<[u8]>::to_vec),
             _ => None,
         }
+    }
+
+    /// The certificate that docxy showed.
+    pub fn peer_certificate(&self) -> Vec<u8> {
+        let chain = match &self.wire.stream {
+            Stream::TlsClient(tls) => tls.conn.peer_certificates(),
+            _ => None,
+        };
+        chain.expect("a certificate")[0].to_vec()
     }
 
     /// Sends these bytes. The peer may have left: what it answered is told by reading.
