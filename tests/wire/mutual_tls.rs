@@ -9,7 +9,7 @@ use rcgen::KeyPair;
 use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, named};
 use crate::tls_keys::start_with;
-use crate::wire::authority::{Authority, VERSIONS};
+use crate::wire::authority::{Authority, VERSIONS, client_of};
 use crate::wire::{Answer, Ask, Client, Server};
 
 /// docxy with a certificate of `servers` that serves clients with one of `clients`.
@@ -151,4 +151,27 @@ fn what_would_leave_the_door_open_does_not_start_or_warns() {
     ];
     let docxy = Docxy::start(&[&tls[..], &plain, &["--client-ca", cert]].concat());
     docxy.wait_for_line("is plain HTTP, where --client-ca has no effect; ");
+}
+
+#[test]
+fn a_self_made_certificate_asks_for_those_of_clients_too() {
+    let (state, clients) = (tempfile::tempdir().unwrap(), Authority::new());
+    let ca = state.path().join("clients.pem");
+    std::fs::write(&ca, clients.pem()).unwrap();
+    let docxy = Docxy::start(&[
+        "--listen",
+        "https://127.0.0.1:0",
+        "--state-dir",
+        state.path().join("state").to_str().unwrap(),
+        "--client-ca",
+        ca.to_str().unwrap(),
+    ]);
+    let own = clients.leaf(&["build.test"]);
+    let ca = std::fs::read_to_string(state.path().join("state/ca.crt")).unwrap();
+    for version in VERSIONS {
+        let known = client_of(&ca, &[version], Some(&own));
+        assert_eq!(status(&docxy, known, "/health"), Some(200));
+        let unknown = client_of(&ca, &[version], None);
+        assert_eq!(status(&docxy, unknown, "/health"), None);
+    }
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 /// The protocol versions that there are.
@@ -66,7 +67,7 @@ impl Authority {
 
     /// A client that trusts it and speaks these versions; it keeps no session of another client.
     pub fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
-        self.client_builder(versions).with_no_client_auth()
+        client_of(&self.pem(), versions, None)
     }
 
     /// The same with a certificate of the client's own.
@@ -75,26 +76,31 @@ impl Authority {
         versions: &[&'static SupportedProtocolVersion],
         own: &Leaf,
     ) -> ClientConfig {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(own.key.serialize_der()));
-        self.client_builder(versions)
-            .with_client_auth_cert(vec![own.certificate.der().clone()], key)
-            .expect("a certificate and its key")
+        client_of(&self.pem(), versions, Some(own))
     }
+}
 
-    fn client_builder(
-        &self,
-        versions: &[&'static SupportedProtocolVersion],
-    ) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(self.certificate.der().clone())
-            .expect("a usable root");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .expect("protocol versions")
-            .with_root_certificates(roots)
-    }
+/// A client that trusts the authority in this PEM and speaks these versions, perhaps with a certificate of its own.
+pub fn client_of(
+    root: &str,
+    versions: &[&'static SupportedProtocolVersion],
+    own: Option<&Leaf>,
+) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(root.as_bytes()).expect("a root, PEM");
+    roots.add(root).expect("a usable root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("protocol versions")
+        .with_root_certificates(roots);
+    let Some(own) = own else {
+        return builder.with_no_client_auth();
+    };
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(own.key.serialize_der()));
+    builder
+        .with_client_auth_cert(vec![own.certificate.der().clone()], key)
+        .expect("a certificate and its key")
 }
 
 impl Leaf {
