@@ -3,8 +3,8 @@
 .PHONY: test setup lint release static test-static demo
 
 # Debian packages that the end-to-end tests use; where they cannot be installed, those tests say so.
-PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl iproute2 python3 ca-certificates \
-	systemd shellcheck buildah qemu-user-static util-linux nginx haproxy caddy
+PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl testssl.sh iproute2 python3 \
+	ca-certificates systemd shellcheck buildah qemu-user-static util-linux nginx haproxy caddy
 
 test: setup
 	cargo test --locked

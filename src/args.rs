@@ -1,6 +1,8 @@
 //! The command line as it is typed; what it means is in [`crate::config`].
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::parser::ValueSource;
@@ -31,18 +33,28 @@ pub struct Args {
     )]
     pub listen: Vec<String>,
 
-    /// PEM certificate chain of the https listeners. Without it docxy makes a CA and a certificate itself
+    /// PEM certificate chain of the https listeners; repeatable: shown to clients that ask for one of its names, the first
+    /// to all others. Without it docxy makes a CA and a certificate itself
     #[arg(
         long,
         help_heading = "TLS",
         env = "DOCXY_TLS_CERT",
         value_name = "FILE"
     )]
-    pub tls_cert: Option<PathBuf>,
+    pub tls_cert: Vec<PathBuf>,
 
-    /// PEM private key of the certificate
+    /// PEM private key of the certificate; repeatable, the first key is that of the first certificate and so on
     #[arg(long, help_heading = "TLS", env = "DOCXY_TLS_KEY", value_name = "FILE")]
-    pub tls_key: Option<PathBuf>,
+    pub tls_key: Vec<PathBuf>,
+
+    /// PEM roots: on https listeners serve only clients that show a certificate of one of these
+    #[arg(
+        long,
+        help_heading = "TLS",
+        env = "DOCXY_CLIENT_CA",
+        value_name = "FILE"
+    )]
+    pub client_ca: Option<PathBuf>,
 
     /// Another name or address by which clients reach docxy, for the self-made certificate; repeatable
     #[arg(
@@ -209,7 +221,25 @@ impl Args {
                     .collect();
             }
         }
+        for (id, list) in [
+            ("tls_cert", &mut self.tls_cert),
+            ("tls_key", &mut self.tls_key),
+        ] {
+            if is_from_variable(id) {
+                *list = list.iter().flat_map(|paths| split_paths(paths)).collect();
+            }
+        }
     }
+}
+
+/// A comma-separated list of paths, which need not be UTF-8.
+fn split_paths(paths: &Path) -> Vec<PathBuf> {
+    let paths = paths.as_os_str().as_bytes().split(|&byte| byte == b',');
+    paths
+        .map(<[u8]>::trim_ascii)
+        .filter(|path| !path.is_empty())
+        .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+        .collect()
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -276,8 +306,14 @@ mod tests {
             "a.test/{b,c}",
             "--upstream",
             "a.test, b.test,",
+            "--tls-cert",
+            "a.pem,b.pem",
+            "--tls-key",
+            "a.key, b.key,",
         ]);
-        args.split_lists(|id| id == "upstream");
+        args.split_lists(|id| id == "upstream" || id == "tls_key");
+        assert_eq!(args.tls_cert, [Path::new("a.pem,b.pem")]);
+        assert_eq!(args.tls_key, [Path::new("a.key"), Path::new("b.key")]);
         assert_eq!(args.allow, ["a.test/{b,c}"]);
         assert_eq!(args.upstream, ["a.test", "b.test"]);
     }

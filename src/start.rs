@@ -19,7 +19,8 @@ use crate::proxy::{Proxy, Shared};
 use crate::realm::Realms;
 use crate::selfmade::keeper::Keeper;
 use crate::stop::{self, Stop, Stopper};
-use crate::tls::store::{CertSet, CertStore};
+use crate::tls::files::TlsFiles;
+use crate::tls::handshakes::Handshakes;
 use crate::tls::{self, PemFile};
 use crate::upstream::Client;
 use crate::worker::Worker;
@@ -62,44 +63,39 @@ pub fn passed(config: &Config) -> (Passed, Vec<String>) {
 }
 
 /// What the https listeners show, and where it comes from.
-#[derive(Debug)]
 pub struct Shown {
-    /// The certificates; `None` if no listener speaks https.
-    pub store: Option<Arc<CertStore>>,
-    /// Who looks after a self-made one.
+    /// TLS with the certificates, for those who may connect; `None` if no listener speaks https.
+    pub acceptor: Option<TlsAcceptor>,
+    /// The files of the operator's, to be read anew.
+    pub files: TlsFiles,
+    /// Who looks after a self-made certificate.
     pub keeper: Option<Keeper>,
 }
 
-/// Loads the certificate that is given, or makes one if a listener needs it.
+/// Loads the certificates that are given, or makes one if a listener needs it.
 pub fn certificates(config: &Config) -> Result<Shown, Box<dyn Error>> {
-    if let Some((cert, key)) = &config.certificate {
-        let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
-        let set = CertSet::new(tls::certified_key(cert, key)?);
-        return Ok(Shown {
-            store: Some(Arc::new(CertStore::new(set))),
-            keeper: None,
-        });
-    }
+    let files = TlsFiles::open(&config.pairs, config.client_ca.clone())?;
     let needed = config.needs_self_made();
     let keeper = needed.then(|| Keeper::start(config)).transpose()?;
+    let store = files.store().or(keeper.as_ref().map(Keeper::store));
+    let https = store.map(|store| tls::of_listeners(store, files.clients()));
     Ok(Shown {
-        store: keeper.as_ref().map(Keeper::store),
+        acceptor: https.transpose()?.map(TlsAcceptor::from),
+        files,
         keeper,
     })
 }
 
-/// Binds all listeners that were not `passed`; those of https show what is in `store`.
+/// Binds all listeners that were not `passed`; those of https accept by `acceptor`.
 pub fn bind(
     config: &Config,
-    store: Option<&Arc<CertStore>>,
+    acceptor: Option<&TlsAcceptor>,
     passed: &mut Passed,
 ) -> Result<Vec<Bound>, Box<dyn Error>> {
-    let https = store.map(|store| tls::of_listeners(Arc::clone(store)));
-    let acceptor = https.transpose()?.map(TlsAcceptor::from);
     let mut bound = Vec::new();
     for listen in &config.listen {
         let scheme = config.scheme(listen);
-        let tls = acceptor.as_ref().filter(|_| scheme == Scheme::Https);
+        let tls = acceptor.filter(|_| scheme == Scheme::Https);
         for tcp in listen.bind(&config.listen, passed)? {
             bound.push(Bound {
                 tcp,
@@ -142,6 +138,7 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
         ca,
         via: format!("docxy-{name:016x}"),
         timeouts,
+        handshakes: Handshakes::new(),
         log,
     });
     let (stopper, stop) = stop::channel();

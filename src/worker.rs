@@ -23,6 +23,7 @@ use crate::session::{self, TLS_HANDSHAKE_RECORD};
 use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::timeouts;
+use crate::tls::handshakes::Handshakes;
 
 /// How often idle connections to upstreams are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -162,7 +163,13 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
     };
     let stream = match accepted.tls {
         None => Stream::Tcp(tcp),
-        Some(acceptor) => match timeout(timeouts::TLS_HANDSHAKE, start_tls(tcp, &acceptor)).await {
+        Some(acceptor) => match timeout(
+            timeouts::TLS_HANDSHAKE,
+            // Apart, so that a connection that is up keeps no room for it.
+            Box::pin(start_tls(tcp, address, &acceptor, &proxy.shared.handshakes)),
+        )
+        .await
+        {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 proxy
@@ -214,7 +221,12 @@ async fn introduced(
     header
 }
 
-async fn start_tls(tcp: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Result<Stream> {
+async fn start_tls(
+    tcp: tokio::net::TcpStream,
+    address: IpAddr,
+    acceptor: &TlsAcceptor,
+    handshakes: &Handshakes,
+) -> io::Result<Stream> {
     let mut first = [0];
     tcp.peek(&mut first).await?;
     if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
@@ -228,6 +240,6 @@ async fn start_tls(tcp: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Re
             "it speaks plain HTTP",
         ));
     }
-    let tls = acceptor.accept(tcp).await?;
+    let tls = handshakes.accept(tcp, address, acceptor).await?;
     Ok(Stream::Tls(Box::new(tls.into())))
 }
