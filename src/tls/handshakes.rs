@@ -27,8 +27,8 @@ pub struct Handshakes {
     shares: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
 }
 
-/// Lasts until it is dropped, in this order.
-struct Turn<'a> {
+/// A turn, which lasts until it is dropped (in the order of its fields).
+pub struct Turn<'a> {
     _of_all: SemaphorePermit<'a>,
     _of_client: OwnedSemaphorePermit,
     _share: Share<'a>,
@@ -65,7 +65,7 @@ impl Handshakes {
     }
 
     /// Waits for a turn: first for one of the client's own, so that its crowd queues behind itself.
-    async fn turn(&self, address: IpAddr) -> io::Result<Turn<'_>> {
+    pub async fn turn(&self, address: IpAddr) -> io::Result<Turn<'_>> {
         let share = self.share(address);
         let of_client = Arc::clone(&share.left).acquire_owned().await;
         let of_all = self.turns.acquire().await;
