@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::log::Log;
+use crate::supervisor::Supervisor;
 use crate::tls::files::TlsFiles;
 
 /// How often files are looked at; a change is taken up at the second look that finds it.
@@ -24,7 +25,7 @@ impl Reloader {
         let (requests, asked) = mpsc::channel();
         thread::Builder::new()
             .name("docxy-reload".to_owned())
-            .spawn(move || watch(files, log, &asked))?;
+            .spawn(move || watch(files, log, &Supervisor::from_environment(), &asked))?;
         Ok(Reloader { requests })
     }
 
@@ -35,10 +36,14 @@ impl Reloader {
     }
 }
 
-fn watch(mut files: TlsFiles, log: Log, asked: &Receiver<()>) {
+fn watch(mut files: TlsFiles, log: Log, supervisor: &Supervisor, asked: &Receiver<()>) {
     loop {
         match asked.recv_timeout(LOOK) {
-            Ok(()) => reload(&mut files, log, "as asked"),
+            Ok(()) => {
+                supervisor.reloading();
+                reload(&mut files, log, "as asked");
+                supervisor.ready("Serving");
+            }
             Err(RecvTimeoutError::Timeout) if files.have_changed() => {
                 reload(&mut files, log, "files have changed");
             }
