@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+use crate::acme::settings::AcmeArgs;
 use crate::log::Level;
 
 /// A pull proxy for container registries: engines reach docxy, docxy reaches the registries.
@@ -32,6 +33,15 @@ pub struct Args {
     /// PEM private key of the certificate
     #[arg(long, env = "DOCXY_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
+
+    /// The certificate by ACME.
+    #[command(flatten)]
+    pub acme: AcmeArgs,
+
+    /// Directory for what docxy makes itself and must find again: keys, certificates, accounts [default: the first of
+    /// $STATE_DIRECTORY, $XDG_STATE_HOME/docxy, /var/lib/docxy for root or ~/.local/state/docxy]
+    #[arg(long, env = "DOCXY_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 
     /// How clients reach docxy: scheme, host and port. Without it docxy believes the Host of each request
     #[arg(long, env = "DOCXY_PUBLIC_URL", value_name = "URL")]
@@ -104,6 +114,7 @@ impl Args {
     fn split_lists(&mut self, is_from_variable: impl Fn(&str) -> bool) {
         let lists = [
             ("listen", &mut self.listen),
+            ("acme_domain", &mut self.acme.acme_domain),
             ("upstream", &mut self.upstream),
             ("upstream_alias", &mut self.upstream_alias),
             ("realm_host", &mut self.realm_host),

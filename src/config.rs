@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::acme::settings::Settings;
 use crate::args::Args;
 use crate::http::uri::{Origin, Scheme};
 use crate::listen::{Certificate, Listen};
@@ -22,6 +23,10 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// The certificate of its https listeners and the key.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The certificate that ACME is to get for them instead.
+    pub acme: Option<Settings>,
+    /// Where state is kept, if that is said.
+    pub state_dir: Option<PathBuf>,
     /// How clients reach it, if that is said.
     pub public_url: Option<Origin>,
     /// The upstreams.
@@ -84,6 +89,10 @@ impl Config {
                 return Err(usage("tls-key")(&"give its certificate with --tls-cert"));
             }
         };
+        let acme = Settings::from_args(args.acme).map_err(|(flag, why)| usage(flag)(&why))?;
+        if acme.is_some() {
+            check_acme(certificate.is_some(), &listen)?;
+        }
         let timeouts = Timeouts {
             body: args.body_timeout,
             client: args.client_timeout,
@@ -91,6 +100,8 @@ impl Config {
         Ok(Config {
             listen,
             certificate,
+            acme,
+            state_dir: args.state_dir,
             public_url,
             table,
             upstream_ca: args.upstream_ca,
@@ -104,7 +115,7 @@ impl Config {
 
     /// What is spoken on a listener.
     pub fn scheme(&self, listen: &Listen) -> Scheme {
-        listen.scheme(if self.certificate.is_some() {
+        listen.scheme(if self.certificate.is_some() || self.acme.is_some() {
             Certificate::Configured
         } else {
             Certificate::None
@@ -130,8 +141,33 @@ impl Config {
                 ));
             }
         }
+        let is_on_443 =
+            |listen: &Listen| listen.port == 443 && self.scheme(listen) == Scheme::Https;
+        if self.acme.is_some() && !self.listen.iter().any(is_on_443) {
+            warnings.push(
+                "ACME servers ask at port 443 of each --acme-domain, where docxy does not listen; \
+                 see that what comes there is forwarded to an https listener"
+                    .to_owned(),
+            );
+        }
         warnings
     }
+}
+
+/// One source of certificates at a time, and a listener to prove names on.
+fn check_acme(has_certificate: bool, listen: &[Listen]) -> Result<(), UsageError> {
+    if has_certificate {
+        return Err(usage("acme-domain")(
+            &"--tls-cert is given too; take one of the two",
+        ));
+    }
+    let speaks_https = |listen: &Listen| listen.scheme(Certificate::Configured) == Scheme::Https;
+    if !listen.iter().any(speaks_https) {
+        return Err(usage("acme-domain")(
+            &"no listener speaks https; add one, such as --listen 0.0.0.0:443",
+        ));
+    }
+    Ok(())
 }
 
 fn read_each<T>(
@@ -258,6 +294,18 @@ mod tests {
                 "--tls-cert: give its private key with --tls-key",
             ),
             (
+                "--acme-domain a.test --acme-agree-tos --tls-cert c --tls-key k",
+                "--acme-domain: --tls-cert is given too",
+            ),
+            (
+                "--acme-domain a.test --acme-agree-tos --listen :80",
+                "--acme-domain: no listener speaks https",
+            ),
+            (
+                "--acme-domain a.test",
+                "--acme-agree-tos: the server at https://acme-v02.api.letsencrypt.org/directory gives",
+            ),
+            (
                 "--tls-key k",
                 "--tls-key: give its certificate with --tls-cert",
             ),
@@ -274,6 +322,13 @@ mod tests {
     #[test]
     fn open_doors_are_pointed_out() {
         let warnings = |flags: &str| config(flags).unwrap().warnings();
+        let acme = "--acme-domain a.test --acme-agree-tos --allow-client ::1";
+        assert!(warnings(&format!("{acme} --listen :443")).is_empty());
+        let elsewhere = warnings(&format!("{acme} --listen :5000"));
+        assert!(
+            elsewhere.len() == 1 && elsewhere[0].contains("port 443"),
+            "{elsewhere:?}"
+        );
         assert!(warnings("--listen 127.0.0.1:0 --listen localhost:0").is_empty());
         let open = warnings("--listen 0.0.0.0:5000");
         assert!(

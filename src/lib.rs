@@ -1,7 +1,7 @@
 //! docxy, a pull proxy for container registries: engines reach docxy, docxy reaches the registries. It stores nothing.
 //!
-//! It begins with [`args`], which [`config`] checks; [`start`] binds what [`listen`] reads and starts the workers. From
-//! there the path of a pull:
+//! It begins with [`args`], which [`config`] checks; [`start`] binds what [`listen`] reads and starts the workers.
+//! [`acme`] keeps a certificate beside them, in the directory that [`state`] writes. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
 //!    is spoken there, and gives it a task of its own.
@@ -16,6 +16,7 @@
 //! body by its framing. The two pure layers know no sockets, no clock and no async: [`registry`] is what docxy knows of
 //! registries, [`http`] is HTTP/1.1 as bytes. Both can be tested and fuzzed without a network.
 
+pub mod acme;
 pub mod args;
 pub mod config;
 pub mod listen;

@@ -31,9 +31,13 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
 
 fn run(config: Config) -> Result<(), Box<dyn Error>> {
     start::raise_descriptor_limit();
-    let bound = start::bind(&config)?;
+    let acme = start::acme(&config)?;
+    let bound = start::bind(&config, acme.as_ref())?;
     let (warnings, drain) = (config.warnings(), config.drain);
     let running = start::workers(config)?;
+    if let Some(acme) = acme {
+        acme.start(running.stop.clone(), running.log)?;
+    }
     for warning in warnings {
         eprintln!("docxy: warning: {warning}");
     }

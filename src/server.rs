@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use crate::log::Log;
 use crate::start::{Bound, Running};
 use crate::stop::Stop;
+use crate::tls::accept::TlsAcceptor;
 use crate::worker::{Accepted, Worker};
 
 /// How long no connection is accepted after the system refused one, mostly for want of descriptors.
@@ -69,7 +70,7 @@ pub async fn run(
 /// One listener.
 struct Acceptor {
     tcp: TcpListener,
-    tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Option<TlsAcceptor>,
     workers: Arc<[Worker]>,
     log: Log,
     working: mpsc::Sender<()>,

@@ -1,5 +1,6 @@
 //! From a configuration to what runs: sockets bound, certificates loaded, the shared state put together.
 
+use std::env;
 use std::error::Error;
 use std::fmt;
 use std::net::TcpListener;
@@ -8,15 +9,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio_rustls::TlsAcceptor;
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
+use crate::acme::renewal::Acme;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::log::Log;
 use crate::proxy::{Proxy, Shared};
 use crate::realm::Realms;
+use crate::state::{self, StateDir};
 use crate::stop::{self, Stop, Stopper};
+use crate::tls::accept::TlsAcceptor;
 use crate::tls::store::{CertSet, CertStore};
 use crate::tls::{self, PemFile};
 use crate::upstream::Client;
@@ -64,8 +67,24 @@ pub fn raise_descriptor_limit() {
     );
 }
 
+/// Reads what ACME has kept, if it is to be used. What it gets has to be kept: servers limit how often they give it.
+pub fn acme(config: &Config) -> Result<Option<Acme>, Box<dyn Error>> {
+    let Some(settings) = config.acme.clone() else {
+        return Ok(None);
+    };
+    let path = config
+        .state_dir
+        .clone()
+        .or_else(|| state::default_path(|name| env::var(name).ok(), || geteuid().is_root()));
+    let path = path.ok_or("ACME keeps its account and certificate; say where with --state-dir")?;
+    let state = StateDir::open(&path).map_err(|error| {
+        format!("--state-dir: {error}; name a directory that docxy may write to")
+    })?;
+    Acme::prepare(settings, state, config.timeouts).map(Some)
+}
+
 /// Loads the certificate and binds all listeners.
-pub fn bind(config: &Config) -> Result<Vec<Bound>, Box<dyn Error>> {
+pub fn bind(config: &Config, acme: Option<&Acme>) -> Result<Vec<Bound>, Box<dyn Error>> {
     let acceptor = match &config.certificate {
         Some((cert, key)) => {
             let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
@@ -74,7 +93,7 @@ pub fn bind(config: &Config) -> Result<Vec<Bound>, Box<dyn Error>> {
                 CertStore::new(set),
             ))?))
         }
-        None => None,
+        None => acme.map(Acme::acceptor).transpose()?,
     };
     let mut bound = Vec::new();
     for listen in &config.listen {

@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use crate::answer::NOT_PLAIN;
 use crate::conn::Conn;
@@ -21,6 +20,7 @@ use crate::session::{self, TLS_HANDSHAKE_RECORD};
 use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::timeouts;
+use crate::tls::accept::TlsAcceptor;
 
 /// How often idle connections to upstreams are looked through.
 const SWEEP: Duration = Duration::from_secs(10);

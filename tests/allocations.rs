@@ -34,7 +34,7 @@ fn start_docxy(upstream: SocketAddr) -> SocketAddr {
         &upstream,
     ]);
     let config = Config::from_args(args).unwrap();
-    let bound = start::bind(&config).unwrap();
+    let bound = start::bind(&config, None).unwrap();
     let address = bound[0].tcp.local_addr().unwrap();
     let running = start::workers(config).unwrap();
     thread::spawn(move || {

@@ -30,7 +30,7 @@ impl Docxy {
         flags.extend(["--upstream", &upstream, "--log", "off"]);
         let config = Config::from_args(Args::try_parse_from(flags)?)?;
         let drain = config.drain;
-        let bound = start::bind(&config)?;
+        let bound = start::bind(&config, None)?;
         let first = bound.first().ok_or("docxy listens nowhere")?;
         let address = first.tcp.local_addr()?;
         let running = start::workers(config)?;
