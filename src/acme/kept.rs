@@ -14,6 +14,9 @@ use rustls::sign::CertifiedKey;
 use crate::state::{StateDir, StateError};
 use crate::tls::validity::{Validity, is_for};
 
+/// How a file with a certificate ends (RFC 7468 §5).
+const LAST_LINE: &[u8] = b"-----END CERTIFICATE-----";
+
 /// The files of one server's directory.
 #[derive(Debug)]
 pub struct Kept {
@@ -138,6 +141,10 @@ pub fn read_account(bytes: &[u8]) -> Result<AccountCredentials, serde_json::Erro
 impl Held {
     /// Reads a key and a chain.
     pub fn from_pem(pem: &[u8]) -> Result<Held, String> {
+        // Else a cut behind the first certificate would leave a chain that only some clients can complete.
+        if !pem.trim_ascii_end().ends_with(LAST_LINE) {
+            return Err("it is cut short".to_owned());
+        }
         let key = PrivateKeyDer::from_pem_slice(pem)
             .map_err(|error| format!("it holds no private key ({error})"))?;
         let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
@@ -228,7 +235,9 @@ mod tests {
             assert!(!error.contains('\n'));
         }
         let ((key, chain), (other, _)) = (pem("a.test"), pem("a.test"));
-        for certificate in ["", &key, &chain, &format!("{other}{chain}")] {
+        let cut = &chain[..chain.len() / 2];
+        let (other, cut) = (format!("{other}{chain}"), format!("{key}{chain}{cut}"));
+        for certificate in ["", &key, &chain, &other, &cut] {
             kept.save_certificate(certificate.as_bytes()).unwrap();
             let error = kept.certificate().unwrap_err().to_string();
             assert!(

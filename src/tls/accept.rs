@@ -96,3 +96,109 @@ impl ResolvesServerCert for OfChallenges {
         self.0.challenge(&hello)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls;
+    use crate::tls::store::CertSet;
+    use rustls::crypto::ring::sign::any_supported_type;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsConnector;
+
+    const NAME: &str = "a.test";
+
+    fn certified() -> Arc<CertifiedKey> {
+        let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let key = any_supported_type(&key).unwrap();
+        Arc::new(CertifiedKey::new(vec![made.cert.der().clone()], key))
+    }
+
+    fn client(roots: &[&Arc<CertifiedKey>], alpn: &[&[u8]]) -> TlsConnector {
+        let mut store = RootCertStore::empty();
+        for root in roots {
+            store.add(root.cert[0].clone()).unwrap();
+        }
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        TlsConnector::from(Arc::new(config))
+    }
+
+    /// What a client sees (the certificate, or why there is none) and what becomes of it on docxy's side.
+    async fn shake(
+        acceptor: &TlsAcceptor,
+        client: &TlsConnector,
+    ) -> (Result<CertificateDer<'static>, String>, io::Result<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let name = ServerName::try_from(NAME).unwrap();
+        let asks = async {
+            let tcp = TcpStream::connect(address).await.unwrap();
+            let connected = client.connect(name, tcp).await;
+            let mut tls = connected.map_err(|error| error.to_string())?;
+            // The end, with close_notify: neither side says anything.
+            let end = tls.read(&mut [0]).await.map_err(|error| error.to_string());
+            assert_eq!(end, Ok(0));
+            Ok(tls.get_ref().1.peer_certificates().unwrap()[0].clone())
+        };
+        let answers = async {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let mut tls = acceptor.accept(tcp).await?;
+            tls.shutdown().await
+        };
+        tokio::join!(asks, answers)
+    }
+
+    #[tokio::test]
+    async fn acme_servers_see_their_challenge_and_nothing_else() {
+        let (own, challenge) = (certified(), certified());
+        let store = Arc::new(CertStore::new(CertSet::new(Arc::clone(&own))));
+        let config = tls::of_listeners(Arc::clone(&store)).unwrap();
+        let acceptor = TlsAcceptor::from(config);
+        let acceptor = acceptor.with_challenges(Arc::clone(&store)).unwrap();
+        let roots = [&own, &challenge];
+        let server = client(&roots, &[ACME_TLS_ALPN]);
+        let both = client(&roots, &[b"http/1.1", ACME_TLS_ALPN]);
+        let plain = client(&roots, &[b"http/1.1"]);
+
+        let refused = async || {
+            let (seen, done) = shake(&acceptor, &server).await;
+            assert!(seen.unwrap_err().contains("NoApplicationProtocol") && done.is_err());
+        };
+        refused().await;
+        store.set_challenge("other.test", Some(Arc::clone(&challenge)));
+        refused().await;
+        store.set_challenge(NAME, Some(Arc::clone(&challenge)));
+        let (seen, done) = shake(&acceptor, &server).await;
+        assert_eq!(seen.unwrap(), challenge.cert[0]);
+        assert!(done.unwrap_err().to_string().contains("ACME"));
+        for client in [&plain, &both] {
+            let (seen, done) = shake(&acceptor, client).await;
+            assert!(seen.unwrap() == own.cert[0] && done.is_ok());
+        }
+        store.set_challenge(NAME, None);
+        refused().await;
+    }
+
+    #[tokio::test]
+    async fn without_a_certificate_there_is_an_alert() {
+        let store = Arc::new(CertStore::empty());
+        let config = tls::of_listeners(Arc::clone(&store)).unwrap();
+        let acceptor = TlsAcceptor::from(config);
+        let own = certified();
+        let client = client(&[&own], &[b"http/1.1"]);
+        let (seen, done) = shake(&acceptor, &client).await;
+        assert!(seen.unwrap_err().contains("AccessDenied") && done.is_err());
+        store.replace(CertSet::new(Arc::clone(&own)));
+        let (seen, _) = shake(&acceptor, &client).await;
+        assert_eq!(seen.unwrap(), own.cert[0]);
+    }
+}

@@ -118,7 +118,8 @@ impl Registry {
     }
 }
 
-fn free_addr() -> SocketAddr {
+/// An address of loopback that was free a moment ago.
+pub(crate) fn free_addr() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

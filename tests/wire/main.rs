@@ -9,6 +9,7 @@ mod docxy;
 mod wire;
 
 mod access_log;
+mod acme_flags;
 mod broken_upstream;
 mod challenges;
 mod command_line;
