@@ -83,8 +83,8 @@ impl Proxy {
             Response::Passed {
                 status: 401, body, ..
             } => {
-                if let Some(reply) = body {
-                    reply.discard(&self.client);
+                if let Some(flow) = body {
+                    flow.reply.discard(&self.client);
                 }
                 Ok(challenge())
             }

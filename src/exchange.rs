@@ -16,6 +16,7 @@ use crate::intake::{self, Refused, Taken, Wanted};
 use crate::proxy::{Done, Peer, Proxy, Request, Response, Trace};
 use crate::registry::route::{Method, Route};
 use crate::relay::{ClientFraming, RelayError, Side, relay};
+use crate::resume::{Flow, Unfinished};
 use crate::stop::Stop;
 use crate::upstream::Reply;
 
@@ -84,9 +85,9 @@ impl<'a> Exchange<'a> {
             } => self.send_head(head, status, persists).await,
             Response::Passed {
                 head,
-                body: Some(reply),
+                body: Some(flow),
                 status,
-            } => self.send_body(head, reply, status, persists).await,
+            } => self.send_body(head, flow, status, persists).await,
         }
     }
 
@@ -173,12 +174,16 @@ impl<'a> Exchange<'a> {
     }
 
     async fn send_body(
-        self,
+        mut self,
         mut head: HeadWriter,
-        mut reply: Reply,
+        flow: Flow,
         status: u16,
         persists: bool,
     ) -> Next {
+        let Flow {
+            mut reply,
+            mut unfinished,
+        } = flow;
         let framing = match reply.framing {
             BodyFraming::Length(_) => ClientFraming::Length,
             _ if self.head.version == Version::Http11 => ClientFraming::Chunked,
@@ -189,25 +194,46 @@ impl<'a> Exchange<'a> {
             head.field("Transfer-Encoding", "chunked");
         }
         self.end_fields(&mut head, persists);
-        let head = head.finish();
-        let relayed = relay(
-            self.client,
-            &head,
-            &mut reply,
-            framing,
-            self.proxy.shared.timeouts.client,
-        )
-        .await;
-        match relayed {
-            Ok(bytes) => {
-                reply.recycle(&self.proxy.client);
-                self.finish(status, bytes, true, persists)
-            }
-            Err(error) => {
-                drop(reply);
-                self.break_off(error, status, framing).await
+        let whole_head = head.finish();
+        let (mut head, mut passed) = (Some(&whole_head[..]), 0);
+        let stall = self.proxy.shared.timeouts.client;
+        loop {
+            let error = match relay(self.client, head.take(), &mut reply, framing, stall).await {
+                Ok(count) => {
+                    reply.recycle(&self.proxy.client);
+                    return self.finish(status, passed + count, true, persists);
+                }
+                Err(error) => error,
+            };
+            passed += error.passed;
+            let error = RelayError { passed, ..error };
+            match (unfinished.as_deref_mut(), &error.side) {
+                (Some(unfinished), Side::Upstream(_)) if error.head_passed => {
+                    self.say_why(&format!("{}: {error}", self.trace.asked));
+                    match self.go_on(unfinished, passed).await {
+                        Some(rest) => reply = rest,
+                        None => return self.break_off(error, status, framing).await,
+                    }
+                }
+                _ => {
+                    drop(reply);
+                    return self.break_off(error, status, framing).await;
+                }
             }
         }
+    }
+
+    /// The rest of a body that has broken off.
+    async fn go_on(&mut self, unfinished: &mut Unfinished, passed: u64) -> Option<Reply> {
+        let request = Request {
+            head: self.head,
+            target: self.head.target(),
+            authority: None,
+            peer: self.peer,
+        };
+        self.proxy
+            .resume(&request, unfinished, passed, &mut self.trace)
+            .await
     }
 
     /// Ends an answer whose body does not pass whole, so that the client cannot take it for whole.

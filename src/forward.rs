@@ -11,11 +11,13 @@ use crate::http::uri::{Origin, Target};
 use crate::http::write::HeadWriter;
 use crate::proxy::{Proxy, Request, Response, Trace};
 use crate::registry::challenge::Bearer;
-use crate::registry::redirect::{RedirectError, Trail, is_redirect, total_of_content_range};
-use crate::registry::rewrite::{self, Credentials, Part, Source, View};
+use crate::registry::range::total_of_content_range;
+use crate::registry::redirect::{RedirectError, Trail, is_redirect};
+use crate::registry::rewrite::{self, Credentials, FIRST_BYTE, Part, Source, View};
 use crate::registry::route::{Kind, Place};
 use crate::registry::table::UpstreamId;
-use crate::upstream::{Fault, Message, Reply, UpstreamError};
+use crate::resume::{Flow, Unfinished};
+use crate::upstream::{Fault, Message, Over, Reply, UpstreamError};
 
 /// Why a request did not come to an answer.
 #[derive(Debug)]
@@ -41,15 +43,23 @@ impl From<UpstreamError> for Mishap {
     }
 }
 
+impl fmt::Display for Mishap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mishap::Upstream(error) => write!(f, "{error}"),
+            Mishap::Redirect(asked, error) => write!(f, "{asked}: {error}"),
+            Mishap::Form(asked) => {
+                write!(f, "{asked}: it redirects a form, which is sent to it alone")
+            }
+        }
+    }
+}
+
 impl From<Mishap> for Answer {
     fn from(mishap: Mishap) -> Answer {
-        let bad_gateway = |why: fmt::Arguments<'_>| Answer::error(502, "UNAVAILABLE", why);
         match mishap {
             Mishap::Upstream(error) => error.into(),
-            Mishap::Redirect(asked, error) => bad_gateway(format_args!("{asked}: {error}")),
-            Mishap::Form(asked) => bad_gateway(format_args!(
-                "{asked}: it redirects a form, which is sent to it alone"
-            )),
+            other => Answer::error(502, "UNAVAILABLE", other),
         }
     }
 }
@@ -63,7 +73,9 @@ pub(crate) struct Journey<'a> {
     pub(crate) method: &'a [u8],
     /// A form.
     pub(crate) body: Option<&'a [u8]>,
-    pub(crate) credentials: Credentials,
+    pub(crate) credentials: Credentials<'a>,
+    pub(crate) part: Part<'a>,
+    pub(crate) over: Over,
     pub(crate) trail: Trail,
 }
 
@@ -82,6 +94,8 @@ impl<'a> Journey<'a> {
             method: request.head.method(),
             body: None,
             credentials: request.credentials(place.identity),
+            part: Part::AsAsked,
+            over: Over::Any,
             trail: Trail::new(target, None),
         }
     }
@@ -95,17 +109,10 @@ impl<'a> Journey<'a> {
         }
     }
 
-    fn method(&self, part: Part) -> &'a [u8] {
-        match part {
-            Part::AsAsked => self.method,
-            Part::FirstByte => b"GET",
-        }
-    }
-
-    fn head(&self, via: &str, part: Part) -> Vec<u8> {
+    fn head(&self, via: &str) -> Vec<u8> {
         let has_left = self.trail.has_left();
         rewrite::request_head(&rewrite::Request {
-            method: self.method(part),
+            method: self.method,
             target: self.trail.target(),
             fields: &self.request.head.fields,
             credentials: if has_left {
@@ -113,11 +120,18 @@ impl<'a> Journey<'a> {
             } else {
                 self.credentials
             },
-            part,
+            part: self.part,
             via,
             body: self.body.map(<[u8]>::len),
         })
     }
+}
+
+/// Whether this is how a CDN refuses a signed URL; the registry may have another one.
+fn is_expired(journey: &Journey<'_>, reply: &Reply) -> bool {
+    matches!(reply.head.status, 400 | 403)
+        && journey.method == b"GET"
+        && journey.source() == Source::Elsewhere
 }
 
 impl Proxy {
@@ -129,13 +143,18 @@ impl Proxy {
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         trace.upstream = Some(journey.upstream);
-        let reply = self.travel(&mut journey, trace).await?;
+        let mut reply = self.travel(&mut journey, trace).await?;
+        if is_expired(&journey, &reply) {
+            reply.discard(&self.client);
+            journey.trail = Trail::new(journey.trail.first().clone(), None);
+            reply = self.travel(&mut journey, trace).await?;
+        }
         self.learn(&journey, &reply);
         let refuses_head = matches!(reply.head.status, 403 | 405) && journey.method == b"HEAD";
         if refuses_head && kind == Some(Kind::Blob) && journey.source() == Source::Elsewhere {
-            return self.ask_for_size(&journey, reply, trace).await;
+            return self.ask_for_size(journey, reply, trace).await;
         }
-        self.pass(&journey, reply)
+        self.pass(&journey, reply, kind)
     }
 
     /// Learns where tokens are given out, if this is the upstream's own challenge.
@@ -153,7 +172,7 @@ impl Proxy {
         trace: &mut Trace,
     ) -> Result<Reply, Mishap> {
         loop {
-            let reply = self.send(journey, Part::AsAsked, trace).await?;
+            let reply = self.send(journey, trace).await?;
             let location = reply.head.fields.first("location");
             let (true, Some(location)) = (is_redirect(reply.head.status), location) else {
                 return Ok(reply);
@@ -174,17 +193,12 @@ impl Proxy {
         }
     }
 
-    async fn send(
-        &self,
-        journey: &Journey<'_>,
-        part: Part,
-        trace: &mut Trace,
-    ) -> Result<Reply, UpstreamError> {
-        let (head, method) = (journey.head(&self.shared.via, part), journey.method(part));
+    async fn send(&self, journey: &Journey<'_>, trace: &mut Trace) -> Result<Reply, UpstreamError> {
         let message = Message {
-            method,
-            head: &head,
+            method: journey.method,
+            head: &journey.head(&self.shared.via),
             body: journey.body.unwrap_or_default(),
+            over: journey.over,
         };
         let origin = &journey.trail.target().origin;
         trace.asked = origin.to_string();
@@ -199,11 +213,21 @@ impl Proxy {
     /// URLs signed for GET refuse a HEAD. The size of a blob is then asked for with a GET of its first byte.
     async fn ask_for_size(
         &self,
-        journey: &Journey<'_>,
+        journey: Journey<'_>,
         refused: Reply,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
-        let reply = self.send(journey, Part::FirstByte, trace).await?;
+        let asking = Journey {
+            method: b"GET",
+            part: FIRST_BYTE,
+            ..journey
+        };
+        let reply = self.send(&asking, trace).await?;
+        let journey = &Journey {
+            method: b"HEAD",
+            part: Part::AsAsked,
+            ..asking
+        };
         let fields = &reply.head.fields;
         let range = fields.first("content-range");
         let size = match reply.head.status {
@@ -212,7 +236,7 @@ impl Proxy {
             416 if range == Some(b"bytes */0") => Some(0),
             _ => {
                 reply.discard(&self.client);
-                return self.pass(journey, refused);
+                return self.pass(journey, refused, Some(Kind::Blob));
             }
         };
         refused.discard(&self.client);
@@ -226,7 +250,12 @@ impl Proxy {
     }
 
     /// Turns an upstream's answer into the client's.
-    pub(crate) fn pass(&self, journey: &Journey<'_>, reply: Reply) -> Result<Response, Answer> {
+    pub(crate) fn pass(
+        &self,
+        journey: &Journey<'_>,
+        reply: Reply,
+        kind: Option<Kind>,
+    ) -> Result<Response, Answer> {
         let status = reply.head.status;
         let is_bodyless = journey.method == b"HEAD" || matches!(status, 204 | 304);
         let length = match reply.framing {
@@ -245,9 +274,10 @@ impl Proxy {
                 status,
             });
         }
+        let unfinished = Unfinished::of(journey, &reply, kind).map(Box::new);
         Ok(Response::Passed {
             head,
-            body: Some(reply),
+            body: Some(Flow { reply, unfinished }),
             status,
         })
     }

@@ -10,7 +10,8 @@
 //! 4. [`forward`] asks the upstream, follows redirects to the CDN and begins the client's answer;
 //!    [`token`] does the same for tokens, at the [`realm`] that the upstream announced or that [`discover`] finds.
 //! 5. [`upstream`] takes a connection from the [`pool`] or [dials](dial) one, sends, and reads the head of the answer.
-//! 6. [`relay`] moves the body from the one connection to the other, one buffer at a time.
+//! 6. [`relay`] moves the body from the one connection to the other, one buffer at a time. A blob that breaks off is
+//!    [resumed](resume), so that the client sees one body.
 //!
 //! Imports point downward in this list. Below all of it are [`conn`], a connection and its read buffer, and [`body`], a
 //! body by its framing. The two pure layers know no sockets, no clock and no async: [`registry`] is what docxy knows of
@@ -35,6 +36,7 @@ pub mod dispatch;
 pub mod forward;
 pub mod proxy;
 pub mod realm;
+pub mod resume;
 pub mod token;
 
 pub mod answer;

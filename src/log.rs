@@ -49,6 +49,8 @@ pub struct Record<'a> {
     pub retries: u32,
     /// Redirects followed.
     pub hops: usize,
+    /// How often a body went on after it had broken off.
+    pub resumes: u32,
 }
 
 impl Log {
@@ -109,8 +111,8 @@ impl fmt::Display for Record<'_> {
         }
         write!(
             f,
-            " reused={} retries={} hops={}",
-            self.reused, self.retries, self.hops
+            " reused={} retries={} hops={} resumes={}",
+            self.reused, self.retries, self.hops, self.resumes
         )
     }
 }
@@ -161,18 +163,19 @@ mod tests {
             reused: true,
             retries: 0,
             hops: 1,
+            resumes: 0,
         };
         assert_eq!(
             record.to_string(),
             "client=192.0.2.7 method=GET target=/v2/library/alpine/manifests/latest status=200 bytes=528 duration_ms=12 \
-             upstream=docker.io upstream_status=200 reused=true retries=0 hops=1"
+             upstream=docker.io upstream_status=200 reused=true retries=0 hops=1 resumes=0"
         );
         record.upstream_status = None;
         record.path = "/a b\n\"status=1";
         assert_eq!(
             record.to_string(),
             "client=192.0.2.7 method=GET target=\"/a b\\n\\\"status=1\" status=200 bytes=528 duration_ms=12 \
-             upstream=docker.io upstream_status=- reused=true retries=0 hops=1"
+             upstream=docker.io upstream_status=- reused=true retries=0 hops=1 resumes=0"
         );
     }
 }

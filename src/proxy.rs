@@ -18,6 +18,7 @@ use crate::registry::rewrite::Credentials;
 use crate::registry::route::{self, Asked, Route, RouteError};
 use crate::registry::table::{Table, UpstreamId};
 use crate::registry::token::PLACEHOLDER;
+use crate::resume::Flow;
 use crate::timeouts::Timeouts;
 use crate::upstream::{Client, Reply};
 
@@ -89,7 +90,7 @@ pub enum Response {
         /// Status line and end-to-end fields.
         head: HeadWriter,
         /// Where the body comes from; `None` if there is none.
-        body: Option<Reply>,
+        body: Option<Flow>,
         /// The status.
         status: u16,
     },
@@ -117,6 +118,8 @@ pub struct Trace {
     pub retries: u32,
     /// Redirects followed.
     pub hops: usize,
+    /// How often a body went on after it had broken off.
+    pub resumes: u32,
 }
 
 impl Trace {
@@ -156,13 +159,17 @@ impl Request<'_> {
         })
     }
 
+    /// Whether `Authorization` holds what stands for somebody by itself: anything but a token.
+    pub fn has_login(&self) -> bool {
+        self.authorization()
+            .is_some_and(|value| scheme_and_rest(value).0 != b"bearer")
+    }
+
     /// Whether `Authorization` may go to an upstream for which the client has this identity.
     ///
     /// Bearer tokens were given for what they are used for; a login was stored for a Host (design §4).
-    pub fn credentials(&self, identity: Identity) -> Credentials {
-        let is_login = self
-            .authorization()
-            .is_some_and(|value| scheme_and_rest(value).0 != b"bearer");
+    pub fn credentials(&self, identity: Identity) -> Credentials<'static> {
+        let is_login = self.has_login();
         if self.has_placeholder() || (identity == Identity::Anonymous && is_login) {
             Credentials::Withheld
         } else {
@@ -297,6 +304,7 @@ impl Proxy {
             reused: trace.reused,
             retries: trace.retries,
             hops: trace.hops,
+            resumes: trace.resumes,
         });
     }
 

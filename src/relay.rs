@@ -62,19 +62,19 @@ impl fmt::Display for RelayError {
 
 impl std::error::Error for RelayError {}
 
-/// Sends `head` and then the body of `reply` to the client, and says how many bytes of the body there were.
+/// Sends `head` and then the body of `reply` to the client, and says how many bytes of the body there were. Without a
+/// `head` the body goes on where another broke off.
 ///
 /// At most one buffer is read ahead of the client: a slow one slows the upstream. The head goes out with what is at hand
 /// of the body, and does not wait for more. `stall` is how long the client may take nothing.
 pub async fn relay(
     client: &mut Conn,
-    head: &[u8],
+    mut head: Option<&[u8]>,
     reply: &mut Reply,
     framing: ClientFraming,
     stall: Duration,
 ) -> Result<u64, RelayError> {
     let mut passed = 0;
-    let mut head = Some(head);
     loop {
         let count = match head {
             Some(_) => reply.ready(),

@@ -7,10 +7,11 @@ use crate::proxy::{Proxy, Request, Response, Trace};
 use crate::realm::Realm;
 use crate::registry::access::Identity;
 use crate::registry::redirect::Trail;
-use crate::registry::rewrite::Credentials;
+use crate::registry::rewrite::{Credentials, Part};
 use crate::registry::route::{Place, TokenRoute};
 use crate::registry::table::UpstreamId;
 use crate::registry::token::{Parameters, SERVICE, TokenError};
+use crate::upstream::Over;
 
 /// A token request that has been read.
 struct Wanted<'a> {
@@ -127,6 +128,8 @@ impl Proxy {
                 Identity::Own => request.credentials(Identity::Own),
                 Identity::Anonymous => Credentials::Withheld,
             },
+            part: Part::AsAsked,
+            over: Over::Any,
             trail: Trail::new(
                 Target {
                     origin,
@@ -143,7 +146,7 @@ impl Proxy {
             }
             reply => reply?,
         };
-        self.pass(&journey, reply)
+        self.pass(&journey, reply, None)
     }
 
     /// The query and the form for the realm.

@@ -54,6 +54,17 @@ pub struct Message<'a> {
     pub head: &'a [u8],
     /// Its body. A request with a body is never sent twice.
     pub body: &'a [u8],
+    /// Over which connection it may go.
+    pub over: Over,
+}
+
+/// Over which connection a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// One that is idle, if there is one.
+    Any,
+    /// A new one: what went wrong may have been the connection's fault.
+    Fresh,
 }
 
 /// The head of an answer, and the connection from which its body comes.
@@ -172,11 +183,8 @@ impl Client {
         };
         let mut effort = Effort::default();
         // What may not be sent twice goes out on a connection that cannot have grown stale.
-        let pooled = if message.body.is_empty() {
-            self.take(&key)
-        } else {
-            None
-        };
+        let may_be_idle = message.over == Over::Any && message.body.is_empty();
+        let pooled = may_be_idle.then(|| self.take(&key)).flatten();
         if let Some(pooled) = pooled {
             let reused = Effort {
                 reused: true,
@@ -307,6 +315,28 @@ impl Reply {
     /// Marks the first `count` bytes as used.
     pub fn consume(&mut self, count: usize) {
         self.body.consume(&mut self.pooled.conn, count);
+    }
+
+    /// Drops the next `count` bytes of the body.
+    pub async fn skip(&mut self, count: u64) -> Result<(), BodyError> {
+        let mut left = count;
+        while left > 0 {
+            let at_hand = self.next().await?;
+            if at_hand == 0 {
+                return Err(BodyError::Cut);
+            }
+            let used = usize::try_from(left).unwrap_or(usize::MAX).min(at_hand);
+            self.consume(used);
+            left -= used as u64;
+        }
+        Ok(())
+    }
+
+    /// Reads the whole body into memory; `None` if it is longer than `limit` bytes. The connection is closed.
+    pub async fn collect(mut self, limit: usize) -> Result<Option<Vec<u8>>, BodyError> {
+        self.body
+            .collect(&mut self.pooled.conn, limit, self.stall)
+            .await
     }
 
     /// Gives the connection back to `client`, if the body is drained and nothing follows it that nobody asked for.

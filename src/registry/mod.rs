@@ -2,12 +2,14 @@
 //!
 //! In reading order: [`name`] is the grammar, [`table`] the closed table of upstreams, [`access`] what may pass and with
 //! whose login, [`route`] where a request goes; [`challenge`] and [`token`] are the way to a token; [`reach`] and
-//! [`redirect`] say where a redirect may lead; [`links`] and [`rewrite`] change heads on their way.
+//! [`redirect`] say where a redirect may lead; [`links`] and [`rewrite`] change heads on their way;
+//! [`range`] says whether one answer goes on where another broke off.
 
 pub mod access;
 pub mod challenge;
 pub mod links;
 pub mod name;
+pub mod range;
 pub mod reach;
 pub mod redirect;
 pub mod rewrite;

@@ -38,6 +38,11 @@ impl Trail {
         }
     }
 
+    /// Where it began.
+    pub fn first(&self) -> &Target {
+        &self.first
+    }
+
     /// The current target.
     pub fn target(&self) -> &Target {
         self.followed.last().unwrap_or(&self.first)
@@ -124,25 +129,6 @@ impl fmt::Display for RedirectError {
 }
 
 impl std::error::Error for RedirectError {}
-
-/// The total of a `Content-Range` (RFC 9110 §14.4), `bytes 0-0/1234`; `None` if it is not told or the field is malformed.
-pub fn total_of_content_range(value: &[u8]) -> Option<u64> {
-    let (unit, range) = str::from_utf8(value)
-        .ok()?
-        .trim_matches([' ', '\t'])
-        .split_once(' ')?;
-    let (range, total) = range.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last, total) = (number(first)?, number(last)?, number(total)?);
-    let sound = unit.eq_ignore_ascii_case("bytes") && first <= last && last < total;
-    sound.then_some(total)
-}
-
-/// Digits only: a sign is malformed.
-fn number(digits: &str) -> Option<u64> {
-    let sound = digits.bytes().all(|b| b.is_ascii_digit());
-    digits.parse().ok().filter(|_| sound)
-}
 
 #[cfg(test)]
 mod tests {
@@ -325,42 +311,6 @@ mod tests {
                 reaches.map(|reach| may_dial(reach, address)),
                 expected,
                 "{address}"
-            );
-        }
-    }
-
-    #[test]
-    fn totals_of_content_ranges() {
-        let cases: [(&[u8], Option<u64>); 22] = [
-            (b"bytes 0-0/1234", Some(1234)),
-            (b"Bytes 0-0/1", Some(1)),
-            (b"bytes 5-9/10", Some(10)),
-            (b" bytes 0-0/7 ", Some(7)),
-            (b"bytes 0-0/18446744073709551615", Some(u64::MAX)),
-            (b"bytes 0-0/18446744073709551616", None),
-            (b"bytes 0-0/*", None),
-            (b"bytes */1234", None),
-            (b"bytes 0-0/", None),
-            (b"bytes 0-0", None),
-            (b"bytes 0-0/0", None),
-            (b"bytes 1-0/9", None),
-            (b"bytes 0-9/9", None),
-            (b"bytes 0-0/+5", None),
-            (b"bytes 0-0/-5", None),
-            (b"bytes 0-0/0x5", None),
-            (b"bytes  0-0/5", None),
-            (b"bytes 0-0/5/6", None),
-            (b"items 0-0/5", None),
-            (b"bytes=0-0/5", None),
-            (b"", None),
-            (b"bytes 0-0/\xff", None),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(
-                total_of_content_range(value),
-                expected,
-                "{}",
-                value.escape_ascii()
             );
         }
     }

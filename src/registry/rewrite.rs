@@ -1,5 +1,7 @@
 //! The small layer that changes heads on their way: what goes to an upstream, and what comes back to the client (design §6).
 
+use core::fmt;
+
 use super::challenge::{self, Bearer, ChallengeError};
 use super::links;
 use super::route::Place;
@@ -18,32 +20,47 @@ pub struct Request<'a> {
     /// The client's fields.
     pub fields: &'a Fields,
     /// Whether the client's `Authorization` may go there.
-    pub credentials: Credentials,
+    pub credentials: Credentials<'a>,
     /// What part is asked for.
-    pub part: Part,
+    pub part: Part<'a>,
     /// docxy's name in `Via` (RFC 9110 §7.6.3).
     pub via: &'a str,
     /// The length of the body, if there is one.
     pub body: Option<usize>,
 }
 
-/// Whether `Authorization` goes along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credentials {
-    /// As the client sent it.
+/// What goes along as `Authorization`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Credentials<'a> {
+    /// What the client sent.
     Sent,
-    /// Not at all.
+    /// Nothing.
     Withheld,
+    /// A token that docxy has got itself.
+    Token(&'a str),
+}
+
+impl fmt::Debug for Credentials<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Credentials::Sent => "Sent",
+            Credentials::Withheld => "Withheld",
+            Credentials::Token(_) => "Token",
+        })
+    }
 }
 
 /// What part of a representation is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Part<'a> {
     /// What the client asked for, under its conditions.
     AsAsked,
-    /// The first byte, unconditionally, to learn the size of the whole.
-    FirstByte,
+    /// A part that docxy needs, unconditionally: the value of `Range`.
+    Only(&'a str),
 }
+
+/// The first byte, by which the size of the whole is learned.
+pub const FIRST_BYTE: Part<'_> = Part::Only("bytes=0-0");
 
 /// Fields of a request that are docxy's own matter, or that would tell an upstream more than it should know.
 const NOT_FORWARDED: [&str; 10] = [
@@ -90,8 +107,11 @@ pub fn request_head(request: &Request<'_>) -> Vec<u8> {
     {
         head.field(name, value);
     }
-    if request.part == Part::FirstByte {
-        head.field("Range", "bytes=0-0");
+    if let Part::Only(range) = request.part {
+        head.field("Range", range);
+    }
+    if let Credentials::Token(token) = request.credentials {
+        head.field_of("Authorization", format_args!("Bearer {token}"));
     }
     for value in request.fields.all("via") {
         head.field("Via", value);
@@ -105,8 +125,8 @@ pub fn request_head(request: &Request<'_>) -> Vec<u8> {
 
 fn goes_along(name: &[u8], request: &Request<'_>) -> bool {
     let withheld =
-        request.credentials == Credentials::Withheld && name.eq_ignore_ascii_case(b"authorization");
-    let conditional = request.part == Part::FirstByte && is_one_of(name, &PRECONDITIONS);
+        request.credentials != Credentials::Sent && name.eq_ignore_ascii_case(b"authorization");
+    let conditional = request.part != Part::AsAsked && is_one_of(name, &PRECONDITIONS);
     !withheld
         && !conditional
         && !is_one_of(name, &NOT_FORWARDED)
@@ -244,7 +264,7 @@ mod tests {
             .fields
     }
 
-    fn sent(lines: &str, credentials: Credentials, part: Part) -> String {
+    fn sent(lines: &str, credentials: Credentials<'_>, part: Part<'_>) -> String {
         let (target, fields) = (target("https://r.test/v2/a/manifests/b?n=1"), fields(lines));
         let via = "docxy-x";
         let request = Request {
@@ -271,7 +291,7 @@ mod tests {
              Range: bytes=1-\r\nIf-None-Match: \"x\"\r\nVia: 1.0 other\r\nVia: 1.1 docxy-x\r\n\r\n"
         );
         assert_eq!(
-            sent(ASKED, Credentials::Withheld, Part::FirstByte),
+            sent(ASKED, Credentials::Withheld, FIRST_BYTE),
             "GET /v2/a/manifests/b?n=1 HTTP/1.1\r\nHost: r.test\r\nAccept: a\r\nAccept: b\r\nRange: bytes=0-0\r\n\
              Via: 1.0 other\r\nVia: 1.1 docxy-x\r\n\r\n"
         );

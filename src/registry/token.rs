@@ -410,6 +410,15 @@ fn decode(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8_lossy()
 }
 
+/// A query that asks for these scopes.
+pub fn scope_parameters(scopes: &[String]) -> String {
+    let written: Vec<String> = scopes
+        .iter()
+        .map(|scope| format!("scope={}", encode(scope)))
+        .collect();
+    written.join("&")
+}
+
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }

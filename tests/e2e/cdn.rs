@@ -11,10 +11,15 @@ pub(crate) struct Cdn {
 }
 
 impl Cdn {
-    /// Serves the files below `root`, over TLS if there is an identity.
-    pub(crate) fn start(root: PathBuf, tls: Option<&Identity>) -> Cdn {
+    /// Serves the files below `root`, over TLS if there is an identity. No answer has more than `breaks_after` bytes of its
+    /// body before the connection ends.
+    pub(crate) fn start(root: PathBuf, tls: Option<&Identity>, breaks_after: usize) -> Cdn {
+        let answer = move |request: &Request| Answer {
+            breaks_after,
+            ..answer(&root, request)
+        };
         Cdn {
-            server: HttpServer::start(tls, move |request| answer(&root, request)),
+            server: HttpServer::start(tls, answer),
         }
     }
 

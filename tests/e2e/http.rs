@@ -27,6 +27,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// After so much of the body the connection ends.
+    pub(crate) breaks_after: usize,
 }
 
 /// A server on a free port of loopback; stops when dropped.
@@ -64,6 +66,7 @@ impl Answer {
             status,
             fields: Vec::new(),
             body: body.into(),
+            breaks_after: usize::MAX,
         }
     }
 
@@ -206,7 +209,12 @@ fn write_answer(
     head.push_str("\r\n");
     stream.write_all(head.as_bytes())?;
     if request.method != "HEAD" {
-        stream.write_all(&answer.body)?;
+        let sent = answer.body.len().min(answer.breaks_after);
+        stream.write_all(&answer.body[..sent])?;
+        stream.flush()?;
+        if sent < answer.body.len() {
+            return Err(std::io::ErrorKind::ConnectionAborted.into());
+        }
     }
     stream.flush()
 }

@@ -24,10 +24,15 @@ pub(crate) enum Kind {
     Redirect,
     /// All of that over TLS, as registries of the world are.
     World,
+    /// The same, and the CDN breaks every answer off after a while.
+    Breaking,
 }
 
+/// Where the CDN of [`Kind::Breaking`] breaks off: ten times in a layer of 50 MB.
+const BREAKS_AFTER: usize = 4_700_000;
+
 impl Kind {
-    /// All of them.
+    /// All of them from which an engine can pull without docxy.
     pub(crate) const ALL: [Kind; 5] = [
         Kind::Plain,
         Kind::Tls,
@@ -38,17 +43,17 @@ impl Kind {
 
     /// Whether it and what belongs to it have certificates.
     fn has_tls(self) -> bool {
-        matches!(self, Kind::Tls | Kind::World)
+        matches!(self, Kind::Tls | Kind::World | Kind::Breaking)
     }
 
     /// Whether it asks for tokens.
     pub(crate) fn has_tokens(self) -> bool {
-        matches!(self, Kind::Tokens | Kind::Redirect | Kind::World)
+        !matches!(self, Kind::Plain | Kind::Tls)
     }
 
     /// Whether it sends for its blobs to a CDN.
     fn has_cdn(self) -> bool {
-        matches!(self, Kind::Redirect | Kind::World)
+        matches!(self, Kind::Redirect | Kind::World | Kind::Breaking)
     }
 }
 
@@ -75,9 +80,14 @@ impl Origin {
         let tokens = kind
             .has_tokens()
             .then(|| TokenServer::start(at, issue("token-server").as_ref()));
+        let breaks_after = if kind == Kind::Breaking {
+            BREAKS_AFTER
+        } else {
+            usize::MAX
+        };
         let cdn = kind
             .has_cdn()
-            .then(|| Cdn::start(large().root.clone(), issue("cdn").as_ref()));
+            .then(|| Cdn::start(large().root.clone(), issue("cdn").as_ref(), breaks_after));
         let setup = Setup {
             tls: authority.as_ref(),
             tokens: tokens.as_ref(),

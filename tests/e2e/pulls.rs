@@ -1,4 +1,5 @@
-//! Every engine pulls the large image through docxy, from every kind of registry, over a plain and a TLS listener.
+//! Every engine pulls the large image through docxy, from every kind of registry, over a plain and a TLS listener; also
+//! from one whose answers break off ten times in a layer.
 
 use super::docxy::Docxy;
 use super::door::{Door, TwoDoors, two_doors};
@@ -21,17 +22,26 @@ fn pull_from(kind: Kind, pull: impl Fn(&Door)) {
         pull(door);
     }
     origin.assert_cdn_saw_no_credentials();
-    assert_log(docxy);
+    assert_log(docxy, kind);
 }
 
 /// The log names the upstream for the layer, once for each door, and holds no secret.
-fn assert_log(docxy: &Docxy) {
+fn assert_log(docxy: &Docxy, kind: Kind) {
     let layer = format!("/blobs/{} status=200", large().image.largest());
     let lines = docxy.wait_for_lines(&layer, 2);
     assert!(
         lines
             .iter()
             .all(|line| line.contains(&format!(" upstream={NAME} "))),
+        "{lines:#?}"
+    );
+    let resumes = if kind == Kind::Breaking {
+        " resumes=10"
+    } else {
+        " resumes=0"
+    };
+    assert!(
+        lines.iter().all(|line| line.ends_with(resumes)),
         "{lines:#?}"
     );
     for line in docxy.log() {
@@ -192,4 +202,24 @@ fn docker_from_a_registry_with_a_cdn() {
 #[test]
 fn docker_from_a_registry_of_the_world() {
     docker_pulls(Kind::World);
+}
+
+#[test]
+fn skopeo_from_a_registry_whose_cdn_breaks_off() {
+    skopeo_pulls(Kind::Breaking);
+}
+
+#[test]
+fn podman_from_a_registry_whose_cdn_breaks_off() {
+    podman_pulls(Kind::Breaking);
+}
+
+#[test]
+fn containerd_from_a_registry_whose_cdn_breaks_off() {
+    containerd_pulls(Kind::Breaking);
+}
+
+#[test]
+fn docker_from_a_registry_whose_cdn_breaks_off() {
+    docker_pulls(Kind::Breaking);
 }

@@ -4,7 +4,7 @@ use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, ask, before, before_with, blob, get, refused};
 use crate::wire::{Answer, Ask, Client, Server};
 
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "time",
     "client",
     "method",
@@ -17,6 +17,7 @@ const ORDER: [&str; 12] = [
     "reused",
     "retries",
     "hops",
+    "resumes",
 ];
 
 /// The lines of the access log once there are so many, each as pairs.
@@ -194,6 +195,6 @@ fn a_request_cannot_forge_a_line() {
     get(&docxy, "/nowhere%20status=200%0atime=");
     ask(&docxy, &Ask::new("FORGED=1", "/v2/"));
     for line in logged(&docxy, 3) {
-        assert_eq!(line.len(), 12, "{line:?}");
+        assert_eq!(line.len(), ORDER.len(), "{line:?}");
     }
 }

@@ -10,6 +10,7 @@ mod wire;
 
 mod access_log;
 mod acme_flags;
+mod blob_server;
 mod broken_upstream;
 mod challenges;
 mod command_line;
@@ -26,6 +27,8 @@ mod redirect_targets;
 mod redirects;
 mod request_stream;
 mod request_syntax;
+mod resume;
+mod resume_refused;
 mod routing;
 mod shared_host;
 mod signed_head;
