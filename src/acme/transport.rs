@@ -11,7 +11,7 @@ use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use crate::body::BodyError;
 use crate::http::uri::{Scheme, Target};
 use crate::http::write::HeadWriter;
-use crate::upstream::{Client, Message, Reply, UpstreamError};
+use crate::upstream::{Client, Message, Over, Reply, UpstreamError};
 
 /// An answer with the longest chain has a few KB.
 const MAX_BODY: usize = 256 * 1024;
@@ -104,6 +104,7 @@ async fn exchange(
         method: parts.method.as_str().as_bytes(),
         head: &head.finish(),
         body: &body,
+        over: Over::Any,
     };
     // The operator has named the server, wherever it is.
     let sent = client.send(&target.origin, None, &message).await;
