@@ -6,6 +6,9 @@ use std::process::Command;
 
 use super::docxy::Docxy;
 use super::door::Door;
+use super::engines::containerd::Containerd;
+use super::engines::docker::Docker;
+use super::engines::podman::Podman;
 use super::engines::{Pull, skopeo};
 use super::forwarder::Forwarder;
 use super::pebble::{PROGRAMS, Pebble};
@@ -137,6 +140,23 @@ fn the_first_certificate_serves_pulls_and_a_restart_orders_none() {
     docxy.wait_for_line("ACME: the certificate for localhost, docxy.test is valid until ");
     assert_eq!(stand.shown(&stand.pebble.issued_root()), first);
     assert_eq!(stand.pebble.orders(), 1);
+}
+
+/// Each engine with nothing but the server's root; dockerd believes any certificate of localhost.
+#[test]
+fn every_engine_pulls_over_a_certificate_by_acme() {
+    let engines = ["podman", "containerd", "ctr", "dockerd", "docker"];
+    let Some(_turn) = begin(&[&programs()[..], &engines].concat()) else {
+        return;
+    };
+    let (registry, stand) = (registry(), Stand::new(LONG));
+    let docxy = stand.docxy(&format!("origin.test={}", registry.url()));
+    docxy.wait_for_line(NEW);
+    let door = stand.door();
+    let pull = Pull::new(&door, "lib/multi", &large().image);
+    Podman::new().pull(pull).unwrap();
+    Containerd::start().pull(pull).unwrap();
+    Docker::start(&[&door]).pull(pull).unwrap();
 }
 
 fn assert_private(path: &Path) {
