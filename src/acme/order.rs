@@ -74,20 +74,7 @@ pub async fn certificate(
     while let Some(authorization) = authorizations.next().await {
         prove(authorization?, &mut shown).await?;
     }
-    match order.poll_ready(&PATIENCE).await {
-        Ok(OrderStatus::Ready) => {}
-        Ok(_) => return Err(OrderError::Refused(refusal(&mut order).await)),
-        // The order's own error rarely says which name and why.
-        Err(Error::Api(problem)) => {
-            let why = refusal(&mut order).await;
-            return Err(if why.is_empty() {
-                Error::Api(problem).into()
-            } else {
-                OrderError::Refused(why)
-            });
-        }
-        Err(error) => return Err(error.into()),
-    }
+    wait_for_proof(&mut order).await?;
     drop(shown);
     let key = order.finalize().await?;
     let chain = order.poll_certificate(&PATIENCE).await?;
@@ -154,8 +141,23 @@ fn challenge_certificate(name: &str, digest: &[u8]) -> Result<Arc<CertifiedKey>,
     Ok(Arc::new(CertifiedKey::new(chain, key)))
 }
 
+async fn wait_for_proof(order: &mut Order) -> Result<(), OrderError> {
+    let of_order = match order.poll_ready(&PATIENCE).await {
+        Ok(OrderStatus::Ready) => return Ok(()),
+        Ok(status) => OrderError::Refused(format!("the order is {status:?}")),
+        Err(error @ Error::Api(_)) => error.into(),
+        Err(error) => return Err(error.into()),
+    };
+    // The order's own error rarely says which name and why.
+    let of_names = refusals(order).await;
+    if of_names.is_empty() {
+        return Err(of_order);
+    }
+    Err(OrderError::Refused(of_names.join("; ")))
+}
+
 /// Which names were not proved, and why.
-async fn refusal(order: &mut Order) -> String {
+async fn refusals(order: &mut Order) -> Vec<String> {
     let mut reasons = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(Ok(mut authorization)) = authorizations.next().await {
@@ -170,5 +172,5 @@ async fn refusal(order: &mut Order) -> String {
         let why: Vec<_> = problems.filter_map(|one| one.detail.as_deref()).collect();
         reasons.push(format!("{name} was not proved: {}", why.join(", ")));
     }
-    reasons.join("; ")
+    reasons
 }

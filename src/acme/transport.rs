@@ -4,7 +4,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use ::http::{Method, Request, Response};
+use ::http::request::Parts;
+use ::http::{Method, Request, Response, header};
 use bytes::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 
@@ -86,23 +87,9 @@ async fn exchange(
         Ok(target) if target.origin.scheme() == Scheme::Https => target,
         _ => return Err(other(TransportError::Url(url))),
     };
-    let mut head = HeadWriter::request(parts.method.as_str().as_bytes(), &target.path_and_query);
-    head.field_of("Host", target.origin.authority());
-    for (name, value) in &parts.headers {
-        match name.as_str() {
-            "user-agent" => head.field_of(
-                "User-Agent",
-                format_args!("{USER_AGENT} {}", value.to_str().unwrap_or_default()),
-            ),
-            name => head.field(name, value),
-        }
-    }
-    if parts.method == Method::POST {
-        head.field_of("Content-Length", body.len());
-    }
     let message = Message {
         method: parts.method.as_str().as_bytes(),
-        head: &head.finish(),
+        head: &head(&parts, &target, body.len()),
         body: &body,
         over: Over::Any,
     };
@@ -113,6 +100,23 @@ async fn exchange(
         sent.map_err(|error| other(TransportError::Upstream(error)))?,
     )
     .await
+}
+
+fn head(parts: &Parts, target: &Target, length: usize) -> Vec<u8> {
+    let mut head = HeadWriter::request(parts.method.as_str().as_bytes(), &target.path_and_query);
+    head.field_of("Host", target.origin.authority());
+    head.field("User-Agent", USER_AGENT);
+    let others = parts
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != header::USER_AGENT);
+    for (name, value) in others {
+        head.field(name, value);
+    }
+    if parts.method == Method::POST {
+        head.field_of("Content-Length", length);
+    }
+    head.finish()
 }
 
 async fn answer(target: &Target, mut reply: Reply) -> Result<BytesResponse, Error> {
