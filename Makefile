@@ -3,7 +3,7 @@
 .PHONY: test setup lint release static demo
 
 # Debian packages that the end-to-end tests use; where they cannot be installed, those tests say so.
-PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils pebble curl openssl iproute2 python3 ca-certificates
+PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl iproute2 python3 ca-certificates nginx haproxy caddy pebble
 
 test: setup
 	cargo test --locked

@@ -63,6 +63,15 @@ impl Answer {
         }
     }
 
+    /// A CA in PEM; the type is the one by which browsers and phones know it.
+    pub fn ca(pem: &str) -> Answer {
+        Answer {
+            content_type: "application/x-x509-ca-cert",
+            body: pem.as_bytes().to_vec(),
+            ..Answer::text(200, "")
+        }
+    }
+
     /// An error in the form that every client shows (OCI distribution specification, "Error Codes").
     pub fn error(status: u16, code: &str, why: impl fmt::Display) -> Answer {
         let why = why.to_string();

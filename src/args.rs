@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::acme::settings::AcmeArgs;
 use crate::log::Level;
@@ -14,19 +14,24 @@ use crate::log::Level;
 /// Every flag has an environment variable, such as DOCXY_LISTEN for --listen; where a flag may be repeated, it takes a comma-separated list.
 /// Durations are written 30s, 5m, 1h.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Args {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Address to listen on; repeatable. ADDR is an IP address, localhost, or empty for all. Without a scheme: port 443 is
-    /// https, port 80 http, any other https if there is a certificate
+    /// https, port 80 http, any other https if there is a certificate. proxy+http:// and proxy+https:// require a PROXY
+    /// protocol header (version 1 or 2) before each connection
     #[arg(
         long,
         env = "DOCXY_LISTEN",
-        value_name = "[http://|https://]ADDR:PORT",
+        value_name = "[[proxy+]http://|[proxy+]https://]ADDR:PORT",
         default_value = "127.0.0.1:5000"
     )]
     pub listen: Vec<String>,
 
-    /// PEM certificate chain of the https listeners
+    /// PEM certificate chain of the https listeners. Without it docxy makes a CA and a certificate itself
     #[arg(long, env = "DOCXY_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 
@@ -38,9 +43,13 @@ pub struct Args {
     #[command(flatten)]
     pub acme: AcmeArgs,
 
-    /// Directory for what docxy makes itself and must find again: keys, certificates, accounts [default: the first of
-    /// $STATE_DIRECTORY, $XDG_STATE_HOME/docxy, /var/lib/docxy for root or ~/.local/state/docxy]
-    #[arg(long, env = "DOCXY_STATE_DIR", value_name = "DIR")]
+    /// Another name or address by which clients reach docxy, for the self-made certificate; repeatable
+    #[arg(long, env = "DOCXY_TLS_NAME", value_name = "NAME|IP")]
+    pub tls_name: Vec<String>,
+
+    /// Directory for what docxy makes itself and must find again, keys among it. Default: the first of $STATE_DIRECTORY,
+    /// $XDG_STATE_HOME/docxy, /var/lib/docxy for root or ~/.local/state/docxy
+    #[arg(long, env = "DOCXY_STATE_DIR", value_name = "DIR", global = true)]
     pub state_dir: Option<PathBuf>,
 
     /// How clients reach docxy: scheme, host and port. Without it docxy believes the Host of each request
@@ -78,6 +87,10 @@ pub struct Args {
     #[arg(long, env = "DOCXY_ALLOW_CLIENT", value_name = "CIDR")]
     pub allow_client: Vec<String>,
 
+    /// Believe these peers who the client is: X-Forwarded-For, -Proto, -Host, Forwarded, and PROXY headers; repeatable
+    #[arg(long, env = "DOCXY_TRUSTED_PROXY", value_name = "CIDR")]
+    pub trusted_proxy: Vec<String>,
+
     /// Give an upstream's body up when no byte of it has come for so long
     #[arg(long, env = "DOCXY_BODY_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub body_timeout: Duration,
@@ -101,6 +114,13 @@ pub struct Args {
     pub log: Level,
 }
 
+/// What docxy does instead of serving.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Print the CA of the self-made certificate, in PEM, for the engines to trust
+    Ca,
+}
+
 impl Args {
     /// Reads the command line and the environment; prints help, or what is wrong, and exits if there is nothing to run.
     pub fn from_process() -> Args {
@@ -115,11 +135,13 @@ impl Args {
         let lists = [
             ("listen", &mut self.listen),
             ("acme_domain", &mut self.acme.acme_domain),
+            ("tls_name", &mut self.tls_name),
             ("upstream", &mut self.upstream),
             ("upstream_alias", &mut self.upstream_alias),
             ("realm_host", &mut self.realm_host),
             ("allow", &mut self.allow),
             ("allow_client", &mut self.allow_client),
+            ("trusted_proxy", &mut self.trusted_proxy),
         ];
         for (id, list) in lists {
             if is_from_variable(id) {
@@ -151,6 +173,7 @@ fn parse_patience(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn the_command_is_sound() {
@@ -170,6 +193,16 @@ mod tests {
             (args.drain, args.log),
             (Duration::from_secs(300), Level::Info)
         );
+    }
+
+    #[test]
+    fn commands_take_their_flags_on_either_side() {
+        assert_eq!(Args::parse_from(["docxy"]).command, None);
+        for line in ["docxy ca --state-dir /s", "docxy --state-dir /s ca"] {
+            let args = Args::parse_from(line.split(' '));
+            assert_eq!(args.command, Some(Command::Ca), "{line}");
+            assert_eq!(args.state_dir.as_deref(), Some(Path::new("/s")), "{line}");
+        }
     }
 
     #[test]

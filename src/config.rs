@@ -9,11 +9,13 @@ use ipnet::IpNet;
 
 use crate::acme::settings::Settings;
 use crate::args::Args;
-use crate::http::uri::{Origin, Scheme};
+use crate::http::uri::{Host, Origin, Scheme};
 use crate::listen::{Certificate, Listen};
 use crate::log::Level;
 use crate::registry::access::Allow;
 use crate::registry::table::{Table, Upstream};
+use crate::selfmade;
+use crate::state;
 use crate::timeouts::Timeouts;
 
 /// What docxy is to do.
@@ -25,7 +27,9 @@ pub struct Config {
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// The certificate that ACME is to get for them instead.
     pub acme: Option<Settings>,
-    /// Where state is kept, if that is said.
+    /// Names and addresses for the self-made certificate, beside those that docxy knows itself.
+    pub tls_names: Vec<Host>,
+    /// Where what docxy makes itself is kept; `None` if there is no place for it.
     pub state_dir: Option<PathBuf>,
     /// How clients reach it, if that is said.
     pub public_url: Option<Origin>,
@@ -37,6 +41,8 @@ pub struct Config {
     pub allow: Allow,
     /// The clients that are served; empty for all.
     pub allow_client: Vec<IpNet>,
+    /// The proxies in front that are believed who the client is.
+    pub trusted_proxy: Vec<IpNet>,
     /// How long peers may be silent.
     pub timeouts: Timeouts,
     /// How long a stop waits.
@@ -71,7 +77,9 @@ impl Config {
     /// Checks what was typed.
     pub fn from_args(args: Args) -> Result<Config, UsageError> {
         let listen = read_each("listen", &args.listen, |text| text.parse())?;
+        let tls_names = read_each("tls-name", &args.tls_name, selfmade::names::parse)?;
         let allow_client = read_each("allow-client", &args.allow_client, parse_net)?;
+        let trusted_proxy = read_each("trusted-proxy", &args.trusted_proxy, parse_net)?;
         let table = table(&args)?;
         let allow = Allow::parse(&args.allow, &table).map_err(|error| usage("allow")(&error))?;
         let public_url = args
@@ -101,12 +109,14 @@ impl Config {
             listen,
             certificate,
             acme,
-            state_dir: args.state_dir,
+            tls_names,
+            state_dir: args.state_dir.or_else(state::default_dir),
             public_url,
             table,
             upstream_ca: args.upstream_ca,
             allow,
             allow_client,
+            trusted_proxy,
             timeouts,
             drain: args.drain,
             log: args.log,
@@ -122,9 +132,28 @@ impl Config {
         })
     }
 
+    /// Whether an https listener is without a certificate, so that docxy makes one.
+    pub fn needs_self_made(&self) -> bool {
+        let is_https = |listen: &Listen| self.scheme(listen) == Scheme::Https;
+        self.certificate.is_none() && self.acme.is_none() && self.listen.iter().any(is_https)
+    }
+
     /// What the operator should know before strangers find out.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        if !self.tls_names.is_empty() && !self.needs_self_made() {
+            warnings.push(
+                "--tls-name is for the self-made certificate, and none is made: no https listener is without one"
+                    .to_owned(),
+            );
+        }
+        if self.trusted_proxy.iter().any(|net| net.prefix_len() == 0) {
+            warnings.push(
+                "--trusted-proxy names everyone, so each client says itself which address it has; \
+                 name the proxies in front of docxy"
+                    .to_owned(),
+            );
+        }
         let is_open = !self.allow.is_restricting() && self.allow_client.is_empty();
         for listen in self.listen.iter().filter(|listen| !listen.is_loopback()) {
             let port = listen.port;
@@ -132,6 +161,12 @@ impl Config {
                 warnings.push(format!(
                     "whoever reaches port {port} can pull through it and spend your pull quota; \
                      restrict it with --allow-client or --allow"
+                ));
+            }
+            if listen.proxy_protocol && self.trusted_proxy.is_empty() {
+                warnings.push(format!(
+                    "whoever reaches port {port} says in its PROXY header which client it is; \
+                     name the balancer with --trusted-proxy"
                 ));
             }
             if self.scheme(listen) == Scheme::Http && self.public_url.is_none() {
@@ -287,6 +322,14 @@ mod tests {
                 "--allow-client 10.0.0.0/33",
                 "--allow-client: \"10.0.0.0/33\": it is neither",
             ),
+            (
+                "--tls-name https://a.test",
+                "--tls-name: \"https://a.test\": it is neither",
+            ),
+            (
+                "--trusted-proxy nginx",
+                "--trusted-proxy: \"nginx\": it is neither a network",
+            ),
             ("--public-url docxy.test", "--public-url: "),
             ("--public-url https://docxy.test/path", "--public-url: "),
             (
@@ -342,9 +385,15 @@ mod tests {
                 .is_empty()
         );
         assert!(warnings("--listen https://:5000 --allow docker.io/a/*").is_empty());
+        assert_eq!(warnings("--tls-name a.test").len(), 1);
+        assert!(warnings("--listen https://[::1]:0 --tls-name a.test").is_empty());
         assert_eq!(
             warnings("--listen http://:80 --allow docker.io/a/*").len(),
             1
         );
+        let marked = "--listen proxy+https://:443 --allow docker.io/a/*";
+        assert!(warnings(marked)[0].contains("--trusted-proxy"));
+        assert!(warnings(&format!("{marked} --trusted-proxy 10.0.0.1")).is_empty());
+        assert_eq!(warnings("--trusted-proxy 0.0.0.0/0").len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::forward::Journey;
 use crate::proxy::{Proxy, Request, Response, Trace};
-use crate::registry::route::{Content, Place, Route};
+use crate::registry::route::{Content, Place, Route, RouteError};
 use crate::registry::table::UpstreamId;
 
 impl Proxy {
@@ -20,6 +20,10 @@ impl Proxy {
             Route::Health => Ok(Response::Own(Answer::text(200, "ok\n"))),
             Route::Ready if stopping => Ok(Response::Own(Answer::text(503, "stopping\n"))),
             Route::Ready => Ok(Response::Own(Answer::text(200, "ready\n"))),
+            Route::Ca => match &self.shared.ca {
+                Some(pem) => Ok(Response::Own(Answer::ca(pem))),
+                None => Err(RouteError::NotFound.into()),
+            },
             Route::SharedPing => self.shared_ping(request, trace).await,
             Route::Ping { upstream, place } => {
                 let response = self.ping(request, upstream, &place, trace).await;

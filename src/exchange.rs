@@ -41,7 +41,8 @@ pub enum Next {
 pub struct Exchange<'a> {
     proxy: &'a Proxy,
     client: &'a mut Conn,
-    peer: &'a Peer,
+    /// Who asks: the connection's peer, or whom a trusted proxy there names.
+    peer: Peer,
     head: &'a RequestHead,
     began: Instant,
     trace: Trace,
@@ -58,7 +59,7 @@ impl<'a> Exchange<'a> {
         Exchange {
             proxy,
             client,
-            peer,
+            peer: *peer,
             head,
             began: Instant::now(),
             trace: Trace::default(),
@@ -94,6 +95,7 @@ impl<'a> Exchange<'a> {
     /// Everything up to the head of the answer. An error is an answer after which the connection is closed.
     async fn respond(&mut self, stop: &Stop) -> Result<(Response, Taken), Refused> {
         let fatal = |status, why: &dyn std::fmt::Display| Answer::fatal(status, "UNSUPPORTED", why);
+        let forwarded = self.take_forwarded()?;
         let framing =
             framing::of_request(self.head).map_err(|error| fatal(error.status(), &error))?;
         let asked = effective(self.head).map_err(|error| fatal(400, &error))?;
@@ -104,7 +106,8 @@ impl<'a> Exchange<'a> {
             head: self.head,
             target: &asked.target,
             authority: asked.authority.as_ref(),
-            peer: self.peer,
+            reached_as: forwarded.as_ref().or(asked.authority.as_ref()),
+            peer: &self.peer,
         };
         self.proxy.check(&request)?;
         let route = self.proxy.route(&request);
@@ -141,6 +144,20 @@ impl<'a> Exchange<'a> {
             Err(error) => Response::Own(error.into()),
         };
         Ok((response, taken))
+    }
+
+    /// Believes a trusted proxy who asks, and how; returns the Host by which the client reached that proxy, if it says so.
+    fn take_forwarded(&mut self) -> Result<Option<Authority>, Answer> {
+        // The balancer may be trusted, but the fields are those of somebody it does not name.
+        if self.peer.is_unnamed {
+            return Ok(None);
+        }
+        let trusted = &self.proxy.shared.trusted_proxies;
+        let said = trusted.read(self.peer.address, &self.head.fields);
+        let said = said.map_err(|error| Answer::fatal(400, "UNSUPPORTED", error))?;
+        self.peer.address = said.client.unwrap_or(self.peer.address);
+        self.peer.scheme = said.scheme.unwrap_or(self.peer.scheme);
+        Ok(said.host)
     }
 
     /// Whom a client means that takes docxy for a proxy has to be docxy.
@@ -229,7 +246,8 @@ impl<'a> Exchange<'a> {
             head: self.head,
             target: self.head.target(),
             authority: None,
-            peer: self.peer,
+            reached_as: None,
+            peer: &self.peer,
         };
         self.proxy
             .resume(&request, unfinished, passed, &mut self.trace)
@@ -300,7 +318,7 @@ impl<'a> Exchange<'a> {
             bytes,
             duration: self.began.elapsed(),
         };
-        self.proxy.log_access(self.peer, &self.trace, &done);
+        self.proxy.log_access(&self.peer, &self.trace, &done);
         match (sent, persists) {
             (true, true) => Next::Again,
             (true, false) => Next::Close,

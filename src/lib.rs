@@ -1,10 +1,11 @@
 //! docxy, a pull proxy for container registries: engines reach docxy, docxy reaches the registries. It stores nothing.
 //!
-//! It begins with [`args`], which [`config`] checks; [`start`] binds what [`listen`] reads and starts the workers.
-//! [`acme`] keeps a certificate beside them, in the directory that [`state`] writes. From there the path of a pull:
+//! It begins with [`args`], which [`config`] checks; a [`command`] does its work and ends. To serve, [`start`] binds
+//! what [`listen`] reads, with a certificate of the operator's, one by [`acme`] or a [`selfmade`] one, and starts the
+//! workers. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
-//!    is spoken there, and gives it a task of its own.
+//!    is spoken there, and gives it a task of its own. [`behind`] tells the client from a balancer or proxy in front.
 //! 2. [`session`] reads one request after another from it; [`exchange`] answers each, after [`intake`] took its body.
 //! 3. [`proxy`] checks what all requests must pass and finds the [route](registry::route); [`dispatch`] hands over.
 //! 4. [`forward`] asks the upstream, follows redirects to the CDN and begins the client's answer;
@@ -19,14 +20,17 @@
 
 pub mod acme;
 pub mod args;
+pub mod command;
 pub mod config;
 pub mod listen;
+pub mod selfmade;
 pub mod start;
 pub mod state;
 
 pub mod server;
 pub mod worker;
 
+pub mod behind;
 pub mod exchange;
 pub mod intake;
 pub mod session;

@@ -14,6 +14,8 @@ const BACKLOG: i32 = 1024;
 /// One `--listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
+    /// Whether a PROXY header comes before each connection.
+    pub proxy_protocol: bool,
     /// What is spoken there, if it is said.
     pub scheme: Option<Scheme>,
     /// Where.
@@ -37,12 +39,16 @@ impl std::str::FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Listen, String> {
-        let (scheme, rest) = match text.split_once("://") {
-            None => (None, text),
-            Some(("http", rest)) => (Some(Scheme::Http), rest),
-            Some(("https", rest)) => (Some(Scheme::Https), rest),
+        let (proxy_protocol, scheme, rest) = match text.split_once("://") {
+            None => (false, None, text),
+            Some(("http", rest)) => (false, Some(Scheme::Http), rest),
+            Some(("https", rest)) => (false, Some(Scheme::Https), rest),
+            Some(("proxy+http", rest)) => (true, Some(Scheme::Http), rest),
+            Some(("proxy+https", rest)) => (true, Some(Scheme::Https), rest),
             Some((other, _)) => {
-                return Err(format!("its scheme {other:?} is neither http nor https"));
+                return Err(format!(
+                    "its scheme {other:?} is neither http nor https, nor one of these after proxy+"
+                ));
             }
         };
         let (host, port) = rest
@@ -56,7 +62,12 @@ impl std::str::FromStr for Listen {
             "localhost" => ListenHost::Localhost,
             _ => ListenHost::Address(parse_address(host)?),
         };
-        Ok(Listen { scheme, host, port })
+        Ok(Listen {
+            proxy_protocol,
+            scheme,
+            host,
+            port,
+        })
     }
 }
 
@@ -239,7 +250,18 @@ mod tests {
             ),
         ];
         for (text, scheme, host, port) in cases {
-            assert_eq!(listen(text), Listen { scheme, host, port }, "{text}");
+            for (mark, proxy_protocol) in [("", false), ("proxy+", true)] {
+                let expected = Listen {
+                    proxy_protocol,
+                    scheme,
+                    host,
+                    port,
+                };
+                // The mark belongs to a scheme.
+                if scheme.is_some() || !proxy_protocol {
+                    assert_eq!(listen(&format!("{mark}{text}")), expected, "{mark}{text}");
+                }
+            }
         }
         for text in [
             "",
@@ -251,6 +273,9 @@ mod tests {
             "::1:80",
             "[127.0.0.1]:80",
             "ftp://:21",
+            "proxy+ftp://:21",
+            "proxy+127.0.0.1:80",
+            "proxy://:80",
         ] {
             assert!(text.parse::<Listen>().is_err(), "{text:?}");
         }

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use docxy::args::Args;
+use docxy::command;
 use docxy::config::Config;
+use docxy::http::uri::Scheme;
 use docxy::server::{self, Ended};
 use docxy::start::{self, Bound, Running};
 use tokio::runtime;
@@ -14,11 +16,17 @@ use tokio::signal::unix::{SignalKind, signal};
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let config = match Config::from_args(Args::from_process()) {
+    let mut args = Args::from_process();
+    let command = args.command.take();
+    let config = match Config::from_args(args) {
         Ok(config) => config,
         Err(error) => return fail(&error, USAGE),
     };
-    match run(config) {
+    let done = match command {
+        Some(command) => command::run(&command, &config),
+        None => run(config),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error, 1),
     }
@@ -31,20 +39,37 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
 
 fn run(config: Config) -> Result<(), Box<dyn Error>> {
     start::raise_descriptor_limit();
-    let acme = start::acme(&config)?;
-    let bound = start::bind(&config, acme.as_ref())?;
+    let shown = start::certificates(&config)?;
+    let bound = start::bind(&config, shown.store.as_ref())?;
     let (warnings, drain) = (config.warnings(), config.drain);
-    let running = start::workers(config)?;
-    if let Some(acme) = acme {
+    let ca = shown
+        .keeper
+        .as_ref()
+        .map(|keeper| keeper.ca_pem().to_owned());
+    let running = start::workers(config, ca)?;
+    if let Some(acme) = shown.acme {
         acme.start(running.stop.clone(), running.log)?;
     }
     for warning in warnings {
         eprintln!("docxy: warning: {warning}");
     }
+    let https = bound.iter().find(|bound| bound.scheme == Scheme::Https);
+    if let (Some(keeper), Some(https)) = (&shown.keeper, https) {
+        for line in keeper.lines(https.tcp.local_addr()?.port()) {
+            say(&line);
+        }
+    }
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    if let Some(keeper) = shown.keeper {
+        runtime.spawn(keeper.keep(say));
+    }
     runtime.block_on(serve(bound, running, drain))
+}
+
+fn say(line: &str) {
+    eprintln!("docxy: {line}");
 }
 
 async fn serve(
@@ -55,12 +80,15 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Only now, when a signal is heard, does whoever waits for this line learn that docxy runs.
-    for Bound { tcp, scheme, .. } in &bound {
-        eprintln!(
-            "docxy: listening on {}://{}",
-            scheme.as_str(),
-            tcp.local_addr()?
-        );
+    for Bound {
+        tcp,
+        scheme,
+        proxy_protocol,
+        ..
+    } in &bound
+    {
+        let (mark, scheme) = (if *proxy_protocol { "proxy+" } else { "" }, scheme.as_str());
+        eprintln!("docxy: listening on {mark}{scheme}://{}", tcp.local_addr()?);
     }
     let next_signal = async || {
         tokio::select! {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::answer::Answer;
+use crate::behind::TrustedProxies;
 use crate::http::head::RequestHead;
 use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
@@ -40,8 +41,12 @@ pub struct Shared {
     pub allow: Allow,
     /// The clients that are served; empty for all.
     pub allow_client: Vec<IpNet>,
+    /// The proxies in front that are believed who the client is.
+    pub trusted_proxies: TrustedProxies,
     /// How clients reach docxy, if that has been said.
     pub public_url: Option<Origin>,
+    /// The CA of a self-made certificate, in PEM.
+    pub ca: Option<String>,
     /// docxy's own name in `Via`: another one at every start, so that two in a row are no loop.
     pub via: String,
     /// Where upstreams give out tokens.
@@ -57,6 +62,8 @@ pub struct Shared {
 pub struct Peer {
     /// The client's address.
     pub address: IpAddr,
+    /// Whether that is only the address of a balancer whose PROXY header names no client.
+    pub is_unnamed: bool,
     /// The address at which it reached docxy.
     pub local: SocketAddr,
     /// How it reached it.
@@ -72,6 +79,8 @@ pub struct Request<'a> {
     pub target: &'a str,
     /// Whom the client means.
     pub authority: Option<&'a Authority>,
+    /// The Host that the client has written, as far as is known: a trusted proxy's word, else [`Request::authority`].
+    pub reached_as: Option<&'a Authority>,
     /// Who asks, and where.
     pub peer: &'a Peer,
 }
@@ -273,9 +282,10 @@ impl Proxy {
         }
     }
 
-    /// An URL of docxy's own as this client reaches it: as the operator says, else as the client says.
+    /// An URL of docxy's own as this client reaches it: as the operator says, else as a trusted proxy says, else as the
+    /// client says.
     pub fn own_realm(&self, request: &Request<'_>, path: &str) -> String {
-        match (&self.shared.public_url, request.authority) {
+        match (&self.shared.public_url, request.reached_as) {
             (Some(url), _) => format!("{url}{path}"),
             (None, Some(authority)) => {
                 format!("{}://{authority}{path}", request.peer.scheme.as_str())

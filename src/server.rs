@@ -42,11 +42,18 @@ pub async fn run(
     let workers: Arc<[Worker]> = workers.into();
     // Every acceptor and every connection holds a sender; when all are gone, so is all work.
     let (working, mut all_done) = mpsc::channel(1);
-    for Bound { tcp, tls, .. } in bound {
+    for Bound {
+        tcp,
+        tls,
+        proxy_protocol,
+        ..
+    } in bound
+    {
         let tcp = TcpListener::from_std(tcp)?;
         let acceptor = Acceptor {
             tcp,
             tls,
+            proxy_protocol,
             workers: Arc::clone(&workers),
             log,
             working: working.clone(),
@@ -71,6 +78,7 @@ pub async fn run(
 struct Acceptor {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
+    proxy_protocol: bool,
     workers: Arc<[Worker]>,
     log: Log,
     working: mpsc::Sender<()>,
@@ -103,6 +111,7 @@ impl Acceptor {
                 Accepted {
                     tcp,
                     tls: self.tls.clone(),
+                    proxy_protocol: self.proxy_protocol,
                 },
                 self.working.clone(),
             );

@@ -1,23 +1,23 @@
 //! From a configuration to what runs: sockets bound, certificates loaded, the shared state put together.
 
-use std::env;
 use std::error::Error;
-use std::fmt;
 use std::net::TcpListener;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::acme::renewal::Acme;
+use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::log::Log;
 use crate::proxy::{Proxy, Shared};
 use crate::realm::Realms;
-use crate::state::{self, StateDir};
+use crate::selfmade::keeper::Keeper;
+use crate::state::StateDir;
 use crate::stop::{self, Stop, Stopper};
 use crate::tls::accept::TlsAcceptor;
 use crate::tls::store::{CertSet, CertStore};
@@ -33,26 +33,9 @@ pub struct Bound {
     pub tls: Option<TlsAcceptor>,
     /// What is spoken there.
     pub scheme: Scheme,
+    /// Whether a PROXY header comes before each connection.
+    pub proxy_protocol: bool,
 }
-
-/// An https listener without a certificate.
-#[derive(Debug)]
-struct NoCertificate {
-    port: u16,
-}
-
-impl fmt::Display for NoCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let port = self.port;
-        write!(
-            f,
-            "port {port} is to speak https without a certificate; give one with --tls-cert and --tls-key"
-        )?;
-        write!(f, ", or write --listen http://ADDR:{port} for plain HTTP")
-    }
-}
-
-impl Error for NoCertificate {}
 
 /// Lets docxy have as many descriptors as it may: each transfer takes two, and the usual soft limit is 1024.
 pub fn raise_descriptor_limit() {
@@ -67,50 +50,62 @@ pub fn raise_descriptor_limit() {
     );
 }
 
-/// Reads what ACME has kept, if it is to be used. What it gets has to be kept: servers limit how often they give it.
-pub fn acme(config: &Config) -> Result<Option<Acme>, Box<dyn Error>> {
-    let Some(settings) = config.acme.clone() else {
-        return Ok(None);
-    };
-    let path = config
-        .state_dir
-        .clone()
-        .or_else(|| state::default_path(|name| env::var(name).ok(), || geteuid().is_root()));
-    let path = path.ok_or("ACME keeps its account and certificate; say where with --state-dir")?;
-    let state = StateDir::open(&path).map_err(|error| {
-        format!("--state-dir: {error}; name a directory that docxy may write to")
-    })?;
-    Acme::prepare(settings, state, config.timeouts).map(Some)
+/// What the https listeners show, and where it comes from.
+#[derive(Debug)]
+pub struct Shown {
+    /// The certificates; `None` if no listener speaks https.
+    pub store: Option<Arc<CertStore>>,
+    /// Who looks after a self-made one.
+    pub keeper: Option<Keeper>,
+    /// Who looks after one by ACME.
+    pub acme: Option<Acme>,
 }
 
-/// Loads the certificate and binds all listeners.
-pub fn bind(config: &Config, acme: Option<&Acme>) -> Result<Vec<Bound>, Box<dyn Error>> {
-    let acceptor = match &config.certificate {
-        Some((cert, key)) => {
-            let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
-            let set = CertSet::new(tls::certified_key(cert, key)?);
-            Some(TlsAcceptor::from(tls::of_listeners(Arc::new(
-                CertStore::new(set),
-            ))?))
-        }
-        None => acme.map(Acme::acceptor).transpose()?,
+/// Loads the certificate that is given, or has one made if a listener needs it.
+pub fn certificates(config: &Config) -> Result<Shown, Box<dyn Error>> {
+    let mut shown = Shown {
+        store: None,
+        keeper: None,
+        acme: None,
     };
+    if let Some((cert, key)) = &config.certificate {
+        let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
+        let set = CertSet::new(tls::certified_key(cert, key)?);
+        shown.store = Some(Arc::new(CertStore::new(set)));
+    } else if let Some(settings) = config.acme.clone() {
+        let acme = Acme::prepare(settings, state_for_acme(config)?, config.timeouts)?;
+        shown.store = Some(acme.store());
+        shown.acme = Some(acme);
+    } else if config.needs_self_made() {
+        let keeper = Keeper::start(config)?;
+        shown.store = Some(keeper.store());
+        shown.keeper = Some(keeper);
+    }
+    Ok(shown)
+}
+
+/// What is got by ACME has to be kept: servers limit how often they give it.
+fn state_for_acme(config: &Config) -> Result<StateDir, Box<dyn Error>> {
+    let path = config.state_dir.as_deref();
+    let path = path.ok_or("ACME keeps its account and certificate; say where with --state-dir")?;
+    let opened = StateDir::open(path)
+        .map_err(|error| format!("--state-dir: {error}; name a directory that docxy may write to"));
+    Ok(opened?)
+}
+
+/// Binds all listeners; those of https show what is in `store`.
+pub fn bind(config: &Config, store: Option<&Arc<CertStore>>) -> Result<Vec<Bound>, Box<dyn Error>> {
+    let acceptor = store.map(TlsAcceptor::showing).transpose()?;
     let mut bound = Vec::new();
     for listen in &config.listen {
         let scheme = config.scheme(listen);
-        let tls = match scheme {
-            Scheme::Http => None,
-            Scheme::Https => Some(
-                acceptor
-                    .clone()
-                    .ok_or(NoCertificate { port: listen.port })?,
-            ),
-        };
+        let tls = acceptor.as_ref().filter(|_| scheme == Scheme::Https);
         for tcp in listen.bind(&config.listen)? {
             bound.push(Bound {
                 tcp,
-                tls: tls.clone(),
+                tls: tls.cloned(),
                 scheme,
+                proxy_protocol: listen.proxy_protocol,
             });
         }
     }
@@ -130,8 +125,8 @@ pub struct Running {
     pub log: Log,
 }
 
-/// Puts together what all workers share and starts one for each core.
-pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
+/// Puts together what all workers share and starts one for each core. `ca` is that of a self-made certificate, in PEM.
+pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Error>> {
     let roots = config.upstream_ca.as_deref();
     let tls = tls::towards_upstreams(roots.map(|path| pem_file("upstream-ca", path)))?;
     let name = u64::from_ne_bytes(tls::random()?);
@@ -142,7 +137,9 @@ pub fn workers(config: Config) -> Result<Running, Box<dyn Error>> {
         table: config.table,
         allow: config.allow,
         allow_client: config.allow_client,
+        trusted_proxies: TrustedProxies::new(config.trusted_proxy),
         public_url: config.public_url,
+        ca,
         via: format!("docxy-{name:016x}"),
         timeouts,
         log,

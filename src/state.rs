@@ -1,19 +1,35 @@
 //! The state directory: what docxy makes itself and must find again after a restart, keys among it.
 
+use std::env;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::process::geteuid;
+
 /// Only docxy reads what is there: keys are among it.
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// A directory that exists and can be written to.
+/// The file that says how to read the others, and what it says. A directory without it is of this version.
+const VERSION_FILE: &str = "version";
+const VERSION: &str = "1";
+
+/// A directory; once it was [opened](StateDir::open), one that exists and can be written to.
 #[derive(Clone, Debug)]
 pub struct StateDir {
     path: PathBuf,
+}
+
+/// Whether a file was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It was.
+    New,
+    /// It was there already, and is as it was.
+    Exists,
 }
 
 /// Why the state directory, or a file in it, cannot be used.
@@ -37,6 +53,11 @@ impl fmt::Display for StateError {
 }
 
 impl std::error::Error for StateError {}
+
+/// Where state is kept if `--state-dir` does not say so: [`default_path`] of this process.
+pub fn default_dir() -> Option<PathBuf> {
+    default_path(|name| env::var(name).ok(), || geteuid().is_root())
+}
 
 /// Where state is kept if `--state-dir` does not say so: systemd's directory, else the user's, else that of root.
 pub fn default_path(
@@ -70,12 +91,40 @@ impl StateDir {
             .mode(DIRECTORY_MODE)
             .create(path);
         made.map_err(|error| fault("made", error))?;
-        let state = StateDir {
-            path: path.to_owned(),
-        };
-        state.write("probe", b"")?;
-        fs::remove_file(path.join("probe")).map_err(|error| fault("written to", error))?;
+        let state = StateDir::find(path);
+        state.check_version()?;
+        state.write(VERSION_FILE, format!("{VERSION}\n").as_bytes())?;
         Ok(state)
+    }
+
+    /// Makes sure that what is in the directory is what this docxy can read.
+    pub fn check_version(&self) -> Result<(), StateError> {
+        let Some(bytes) = self.read(VERSION_FILE)? else {
+            return Ok(());
+        };
+        if bytes.trim_ascii() == VERSION.as_bytes() {
+            return Ok(());
+        }
+        let said: String = String::from_utf8_lossy(&bytes)
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(20)
+            .collect();
+        Err(StateError {
+            path: self.path.clone(),
+            action: "used",
+            error: io::Error::other(format!(
+                "it is of version {said:?}, and this docxy knows version {VERSION}; run the docxy that wrote it, or name \
+                 another directory with --state-dir"
+            )),
+        })
+    }
+
+    /// A directory that may be missing or closed to writing; what is in it can be read.
+    pub fn find(path: &Path) -> StateDir {
+        StateDir {
+            path: path.to_owned(),
+        }
     }
 
     /// The directory.
@@ -97,6 +146,32 @@ impl StateDir {
         }
     }
 
+    /// Writes a file as [`write`](StateDir::write) does, but only if it is not there yet.
+    pub fn create(&self, name: &str, bytes: &[u8]) -> Result<Created, StateError> {
+        let path = self.path.join(name);
+        let part = self
+            .path
+            .join(format!(".{name}.{}.part", std::process::id()));
+        let linked = write_synced(&part, bytes).and_then(|()| fs::hard_link(&part, &path));
+        let _ = fs::remove_file(&part);
+        match linked {
+            Ok(()) => {
+                self.sync();
+                Ok(Created::New)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Created::Exists),
+            // Some file systems have no links.
+            Err(error) if has_no_links(&error) && !path.exists() => {
+                self.write(name, bytes).map(|()| Created::New)
+            }
+            Err(error) => Err(StateError {
+                path,
+                action: "written",
+                error,
+            }),
+        }
+    }
+
     /// Writes a file as a whole: after a crash or on a full disk there is the old one or the new one, never a part.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
         let (path, part) = (
@@ -112,10 +187,21 @@ impl StateDir {
                 error,
             }
         })?;
-        // The name is safe only when the directory is; where that cannot be had, the file is still whole.
-        let _ = File::open(&self.path).and_then(|directory| directory.sync_all());
+        self.sync();
         Ok(())
     }
+
+    /// A name is safe only when the directory is; where that cannot be had, the file is still whole.
+    fn sync(&self) {
+        let _ = File::open(&self.path).and_then(|directory| directory.sync_all());
+    }
+}
+
+fn has_no_links(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+    )
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -149,9 +235,34 @@ mod tests {
         );
         assert_eq!(
             fs::read_dir(state.path()).unwrap().count(),
-            1,
-            "nothing else is left there"
+            2,
+            "nothing is left there but the file and the version"
         );
+        assert_eq!(state.create("key", b"three").unwrap(), Created::Exists);
+        assert_eq!(state.read("key").unwrap().as_deref(), Some(&b"two"[..]));
+        assert_eq!(state.create("other", b"one").unwrap(), Created::New);
+        assert_eq!(mode(&state.path().join("other")), 0o600);
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn another_version_is_left_alone() {
+        let temporary = tempfile::tempdir().unwrap();
+        StateDir::open(temporary.path()).unwrap();
+        for version in ["1", "1\n"] {
+            fs::write(temporary.path().join("version"), version).unwrap();
+            StateDir::open(temporary.path()).unwrap();
+        }
+        for version in ["2\n", "", "\u{1b}[31m\n1"] {
+            fs::write(temporary.path().join("version"), version).unwrap();
+            let error = StateDir::open(temporary.path()).unwrap_err().to_string();
+            assert!(
+                error.contains("--state-dir") && !error.contains(['\n', '\u{1b}']),
+                "{error}"
+            );
+            let left = fs::read_to_string(temporary.path().join("version")).unwrap();
+            assert_eq!(left, version);
+        }
     }
 
     #[test]

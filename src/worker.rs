@@ -2,7 +2,7 @@
 //! one that serves it never wake another thread.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -13,7 +13,9 @@ use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
 
 use crate::answer::NOT_PLAIN;
+use crate::behind;
 use crate::conn::Conn;
+use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
 use crate::proxy::{Peer, Proxy};
 use crate::session::{self, TLS_HANDSHAKE_RECORD};
@@ -31,6 +33,8 @@ pub struct Accepted {
     pub tcp: TcpStream,
     /// TLS, if it is spoken there.
     pub tls: Option<TlsAcceptor>,
+    /// Whether a PROXY header comes before the client's first byte.
+    pub proxy_protocol: bool,
 }
 
 /// A running worker.
@@ -110,10 +114,18 @@ async fn work(
 }
 
 async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> {
-    let tcp = tokio::net::TcpStream::from_std(accepted.tcp)?;
+    let mut tcp = tokio::net::TcpStream::from_std(accepted.tcp)?;
     // A head and its body go out in one write; waiting to merge it with another only delays it.
     tcp.set_nodelay(true)?;
-    let (address, local) = (tcp.peer_addr()?.ip().to_canonical(), tcp.local_addr()?);
+    let (mut address, mut local) = (tcp.peer_addr()?.ip().to_canonical(), tcp.local_addr()?);
+    let mut is_unnamed = false;
+    if accepted.proxy_protocol {
+        // Apart, so that connections without it need no room for it.
+        match Box::pin(introduced(&mut tcp, address, proxy)).await? {
+            Some(ends) => (address, local) = (ends.source.ip(), ends.destination),
+            None => is_unnamed = true,
+        }
+    }
     let scheme = if accepted.tls.is_some() {
         Scheme::Https
     } else {
@@ -138,6 +150,7 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
         Conn::new(stream),
         Peer {
             address,
+            is_unnamed,
             local,
             scheme,
         },
@@ -145,6 +158,31 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
     )
     .await;
     Ok(())
+}
+
+/// Whose connection it is, as its PROXY header says. Without a valid one there is nothing to serve.
+async fn introduced(
+    tcp: &mut tokio::net::TcpStream,
+    from: IpAddr,
+    proxy: &Proxy,
+) -> io::Result<Option<Ends>> {
+    let log = proxy.shared.log;
+    if !proxy.shared.trusted_proxies.may_introduce(from) {
+        log.error(format_args!(
+            "a connection from {from} is refused: PROXY headers are taken from --trusted-proxy only"
+        ));
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let header = behind::take_proxy_header(tcp).await;
+    match &header {
+        // Health checks of balancers end like this.
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+        Err(error) => log.error(format_args!(
+            "a connection from {from} is closed: {error}; this listener requires a PROXY header before each"
+        )),
+    }
+    header
 }
 
 async fn start_tls(tcp: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Result<Stream> {

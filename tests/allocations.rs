@@ -36,7 +36,7 @@ fn start_docxy(upstream: SocketAddr) -> SocketAddr {
     let config = Config::from_args(args).unwrap();
     let bound = start::bind(&config, None).unwrap();
     let address = bound[0].tcp.local_addr().unwrap();
-    let running = start::workers(config).unwrap();
+    let running = start::workers(config, None).unwrap();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

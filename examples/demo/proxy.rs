@@ -33,7 +33,7 @@ impl Docxy {
         let bound = start::bind(&config, None)?;
         let first = bound.first().ok_or("docxy listens nowhere")?;
         let address = first.tcp.local_addr()?;
-        let running = start::workers(config)?;
+        let running = start::workers(config, None)?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

@@ -21,9 +21,8 @@ use crate::log::Log;
 use crate::state::StateDir;
 use crate::stop::Stop;
 use crate::timeouts::Timeouts;
-use crate::tls::accept::TlsAcceptor;
 use crate::tls::store::{CertSet, CertStore};
-use crate::tls::{self, PemFile, TlsError};
+use crate::tls::{self, PemFile};
 use crate::upstream::Client;
 
 /// One attempt, from the first request to the certificate; every wait within it has its own limit.
@@ -107,10 +106,9 @@ impl Acme {
         })
     }
 
-    /// What the listeners are to accept with.
-    pub fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
-        let config = tls::of_listeners(Arc::clone(&self.store))?;
-        TlsAcceptor::from(config).with_challenges(Arc::clone(&self.store))
+    /// What the listeners are to show.
+    pub fn store(&self) -> Arc<CertStore> {
+        Arc::clone(&self.store)
     }
 
     /// Begins to keep the certificate, on a thread of its own: files are written there. It ends when docxy is to stop.

@@ -77,6 +77,8 @@ pub enum Route {
     Health,
     /// `/ready`
     Ready,
+    /// `/ca.crt`
+    Ca,
     /// `/v2/` of one upstream.
     Ping {
         /// Whose.
@@ -193,6 +195,7 @@ pub fn route(asked: &Asked<'_>, table: &Table, allow: &Allow) -> Result<Route, R
     match path {
         "/health" => Ok(Route::Health),
         "/ready" => Ok(Route::Ready),
+        "/ca.crt" => Ok(Route::Ca),
         "/token" | "/auth/token" => token(None, by_host),
         _ => match (path.strip_prefix("/v2"), token_owner(path)) {
             (Some(rest), _) if rest.is_empty() || rest.starts_with('/') => {
@@ -593,6 +596,7 @@ mod tests {
         for table in [one(), several()] {
             assert_eq!(ask(&table, "GET", "/health", "x"), Ok(Route::Health));
             assert_eq!(ask(&table, "HEAD", "/ready?x=1", ""), Ok(Route::Ready));
+            assert_eq!(ask(&table, "GET", "/ca.crt", "x"), Ok(Route::Ca));
         }
     }
 

@@ -13,48 +13,31 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::store::{ACME_TLS_ALPN, CertStore};
-use super::{TlsError, provider};
+use super::{TlsError, of_listeners, provider};
 
 /// Accepts TLS.
 #[derive(Clone)]
 pub struct TlsAcceptor {
-    clients: Arc<ServerConfig>,
-    challenges: Option<Challenges>,
-}
-
-/// What an ACME server meets. It has no certificate to show and resumes nothing, so it gets a configuration of its own.
-#[derive(Clone)]
-struct Challenges {
     store: Arc<CertStore>,
-    config: Arc<ServerConfig>,
-}
-
-impl From<Arc<ServerConfig>> for TlsAcceptor {
-    fn from(clients: Arc<ServerConfig>) -> TlsAcceptor {
-        TlsAcceptor {
-            clients,
-            challenges: None,
-        }
-    }
+    clients: Arc<ServerConfig>,
+    /// An ACME server has no certificate to show and resumes nothing.
+    challenges: Arc<ServerConfig>,
 }
 
 impl TlsAcceptor {
-    /// The same, answering to the challenges in `store` while there are any.
-    pub fn with_challenges(self, store: Arc<CertStore>) -> Result<TlsAcceptor, TlsError> {
+    /// Shows what is in `store`: certificates to clients, and to ACME servers their challenges while there are any.
+    pub fn showing(store: &Arc<CertStore>) -> Result<TlsAcceptor, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError(format!("TLS cannot be set up: {error}")))?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(OfChallenges(Arc::clone(&store))));
+            .with_cert_resolver(Arc::new(OfChallenges(Arc::clone(store))));
         config.alpn_protocols = vec![ACME_TLS_ALPN.to_vec()];
         config.send_tls13_tickets = 0;
-        let challenges = Challenges {
-            store,
-            config: Arc::new(config),
-        };
         Ok(TlsAcceptor {
-            challenges: Some(challenges),
-            ..self
+            store: Arc::clone(store),
+            clients: of_listeners(Arc::clone(store))?,
+            challenges: Arc::new(config),
         })
     }
 
@@ -62,22 +45,17 @@ impl TlsAcceptor {
     /// closed and is an error here, so that nothing ever takes it for a client's.
     pub async fn accept(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let clients = Arc::clone(&self.clients);
-        let Some(Challenges { store, config }) = self.expected_challenges() else {
+        if !self.store.has_challenges() {
             return tokio_rustls::TlsAcceptor::from(clients).accept(tcp).await;
-        };
+        }
         let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
-        if store.challenge(&start.client_hello()).is_none() {
+        if self.store.challenge(&start.client_hello()).is_none() {
             return start.into_stream(clients).await;
         }
-        let mut tls = start.into_stream(Arc::clone(config)).await?;
+        let challenges = Arc::clone(&self.challenges);
+        let mut tls = start.into_stream(challenges).await?;
         tls.shutdown().await?;
         Err(io::Error::other("an ACME server has seen its challenge"))
-    }
-
-    fn expected_challenges(&self) -> Option<&Challenges> {
-        self.challenges
-            .as_ref()
-            .filter(|challenges| challenges.store.has_challenges())
     }
 }
 
@@ -100,7 +78,6 @@ impl ResolvesServerCert for OfChallenges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls;
     use crate::tls::store::CertSet;
     use rustls::crypto::ring::sign::any_supported_type;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -161,9 +138,7 @@ mod tests {
     async fn acme_servers_see_their_challenge_and_nothing_else() {
         let (own, challenge) = (certified(), certified());
         let store = Arc::new(CertStore::new(CertSet::new(Arc::clone(&own))));
-        let config = tls::of_listeners(Arc::clone(&store)).unwrap();
-        let acceptor = TlsAcceptor::from(config);
-        let acceptor = acceptor.with_challenges(Arc::clone(&store)).unwrap();
+        let acceptor = TlsAcceptor::showing(&store).unwrap();
         let roots = [&own, &challenge];
         let server = client(&roots, &[ACME_TLS_ALPN]);
         let both = client(&roots, &[b"http/1.1", ACME_TLS_ALPN]);
@@ -191,8 +166,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_certificate_there_is_an_alert() {
         let store = Arc::new(CertStore::empty());
-        let config = tls::of_listeners(Arc::clone(&store)).unwrap();
-        let acceptor = TlsAcceptor::from(config);
+        let acceptor = TlsAcceptor::showing(&store).unwrap();
         let own = certified();
         let client = client(&[&own], &[b"http/1.1"]);
         let (seen, done) = shake(&acceptor, &client).await;

@@ -123,6 +123,14 @@ impl PemFile<'_> {
     }
 }
 
+/// A certificate chain and a key that are in memory already.
+pub fn paired(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<CertifiedKey>, rustls::Error> {
+    Ok(Arc::new(CertifiedKey::from_der(chain, key, &provider())?))
+}
+
 /// Random bytes from the same source as TLS's.
 pub fn random() -> Result<[u8; 8], TlsError> {
     let mut bytes = [0; 8];
@@ -133,6 +141,6 @@ pub fn random() -> Result<[u8; 8], TlsError> {
     Ok(bytes)
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

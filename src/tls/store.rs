@@ -113,7 +113,8 @@ impl CertStore {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn current(&self) -> Option<Arc<CertSet>> {
+    /// What is shown now, if there is something.
+    pub fn current(&self) -> Option<Arc<CertSet>> {
         self.set
             .read()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,11 +1,13 @@
 //! A TCP forwarder that changes no byte: it keeps what went towards the registry, and can slow down what comes back.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 /// Small enough that a slowed transfer moves evenly.
 const BUFFER: usize = 64 * 1024;
@@ -27,16 +29,22 @@ struct Shared {
 impl Forwarder {
     /// Forwards to `to` as fast as it goes.
     pub(crate) fn start(to: SocketAddr) -> Forwarder {
-        Forwarder::with_pause(to, Duration::ZERO)
+        Forwarder::from_address(Ipv4Addr::LOCALHOST.into(), to)
+    }
+
+    /// Forwards to `to` from another address of loopback.
+    pub(crate) fn from_address(source: IpAddr, to: SocketAddr) -> Forwarder {
+        Forwarder::with(source, to, Duration::ZERO)
     }
 
     /// Forwards to `to`; each connection brings back about this many bytes in a second.
     pub(crate) fn throttled(to: SocketAddr, bytes_per_second: usize) -> Forwarder {
         let per_buffer = BUFFER as f64 / bytes_per_second as f64;
-        Forwarder::with_pause(to, Duration::from_secs_f64(per_buffer))
+        let pause = Duration::from_secs_f64(per_buffer);
+        Forwarder::with(Ipv4Addr::LOCALHOST.into(), to, pause)
     }
 
-    fn with_pause(to: SocketAddr, pause: Duration) -> Forwarder {
+    fn with(source: IpAddr, to: SocketAddr, pause: Duration) -> Forwarder {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -52,7 +60,7 @@ impl Forwarder {
                 if shared.stop.load(Ordering::Relaxed) {
                     break;
                 }
-                let Ok(server) = TcpStream::connect(to) else {
+                let Ok(server) = connect(source, to) else {
                     continue;
                 };
                 join(&client, &server, &shared);
@@ -83,6 +91,13 @@ impl Drop for Forwarder {
         // Wakes the accepting thread, which then ends and closes the port.
         let _ = TcpStream::connect(self.addr);
     }
+}
+
+fn connect(source: IpAddr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(source, 0).into())?;
+    socket.connect(&to.into())?;
+    Ok(socket.into())
 }
 
 /// Moves both directions of one connection, each in a thread of its own.

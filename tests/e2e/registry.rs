@@ -118,7 +118,7 @@ impl Registry {
     }
 }
 
-/// An address of loopback that was free a moment ago.
+/// An address of loopback on which nothing listens now.
 pub(crate) fn free_addr() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()

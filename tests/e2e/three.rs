@@ -56,7 +56,8 @@ impl Three {
             open.start(&three.root),
         ];
         let to_two = Forwarder::start(registries[1].addr());
-        let (docxy, door) = start_docxy(&registries, &to_two);
+        let args = docxy_args(&registries, &to_two);
+        let (docxy, door) = one_door(&args.iter().map(String::as_str).collect::<Vec<_>>());
         let _kept = (registries, tokens_one, dir, turn);
         Some(Three {
             one,
@@ -79,6 +80,11 @@ impl Three {
             Pull::new(&self.door, "alias.test/team/app", &self.two.image),
             Pull::new(&self.door, "three.test/team/app", &self.three.image),
         ]
+    }
+
+    /// The arguments with which docxy stands before them.
+    pub(crate) fn docxy_args(&self) -> Vec<String> {
+        docxy_args(&self._kept.0, &self.to_two)
     }
 
     /// The same docxy by a Host that is an alias of the third upstream.
@@ -113,18 +119,15 @@ impl Three {
     }
 }
 
-fn start_docxy(registries: &[Registry; 3], to_two: &Forwarder) -> (Docxy, Door) {
+fn docxy_args(registries: &[Registry; 3], to_two: &Forwarder) -> Vec<String> {
     let upstreams = [
         format!("one.test={}", registries[0].url()),
         format!("two.test=http://{}", to_two.addr()),
         format!("three.test={}", registries[2].url()),
     ];
-    let mut args = Vec::new();
-    for upstream in &upstreams {
-        args.extend(["--upstream", upstream]);
-    }
-    for alias in ["two.test=alias.test", "three.test=localhost"] {
-        args.extend(["--upstream-alias", alias]);
-    }
-    one_door(&args)
+    let aliases = ["two.test=alias.test", "three.test=localhost"].map(str::to_owned);
+    let flags = |flag: &'static str| move |value| [flag.to_owned(), value];
+    let upstreams = upstreams.into_iter().flat_map(flags("--upstream"));
+    let aliases = aliases.into_iter().flat_map(flags("--upstream-alias"));
+    upstreams.chain(aliases).collect()
 }

@@ -1,7 +1,7 @@
 //! containerd with directories of its own, asked through `ctr` with a `hosts.toml`.
 
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -62,8 +62,16 @@ impl Containerd {
     /// # Errors
     /// With what `ctr` said, if it did not succeed.
     pub(crate) fn pull_from(&self, pull: Pull<'_>, host: &str, hosts: HostsToml<'_>) -> Outcome {
-        let reference = format!("{host}/{}:latest", pull.repository);
         let certs = self.write_hosts_toml(pull, host, hosts);
+        self.pull_with(pull, host, &certs)
+    }
+
+    /// The same with `HOST/hosts.toml` files below `certs` that the test has written.
+    ///
+    /// # Errors
+    /// With what `ctr` said, if it did not succeed.
+    pub(crate) fn pull_with(&self, pull: Pull<'_>, host: &str, certs: &Path) -> Outcome {
+        let reference = format!("{host}/{}:latest", pull.repository);
         let mut ctr = self.ctr();
         ctr.args([
             "images",

@@ -147,7 +147,12 @@ impl Client {
 
     /// Connects with TLS as `localhost` and shakes hands.
     pub fn connect_tls(addr: SocketAddr, config: Arc<ClientConfig>) -> Client {
-        let mut tcp = TcpStream::connect_timeout(&addr, PATIENCE).expect("docxy accepts");
+        let tcp = TcpStream::connect_timeout(&addr, PATIENCE).expect("docxy accepts");
+        Client::over_tls(tcp, config)
+    }
+
+    /// Shakes hands as `localhost` over a TCP connection that the test has prepared.
+    pub fn over_tls(mut tcp: TcpStream, config: Arc<ClientConfig>) -> Client {
         prepare(&tcp);
         let name = ServerName::try_from("localhost").expect("a name");
         let mut tls = ClientConnection::new(config, name).expect("a TLS client");
@@ -174,6 +179,15 @@ impl Client {
             Stream::TlsClient(tls) => tls.conn.alpn_protocol().map(<[u8]>::to_vec),
             _ => None,
         }
+    }
+
+    /// The certificate that docxy showed.
+    pub fn peer_certificate(&self) -> Vec<u8> {
+        let chain = match &self.wire.stream {
+            Stream::TlsClient(tls) => tls.conn.peer_certificates(),
+            _ => None,
+        };
+        chain.expect("a certificate")[0].to_vec()
     }
 
     /// Sends these bytes. The peer may have left: what it answered is told by reading.

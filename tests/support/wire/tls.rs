@@ -48,13 +48,7 @@ impl Identity {
 
     /// What a client needs that trusts this certificate and offers these ALPN protocols.
     pub fn client(&self, alpn: &[&str]) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.der()).expect("a root");
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("protocol versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let mut config = trusting(self.der());
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
     }
@@ -62,6 +56,17 @@ impl Identity {
     fn der(&self) -> CertificateDer<'static> {
         self.certificate.der().clone()
     }
+}
+
+/// What a client needs that trusts this root alone.
+pub fn trusting(root: CertificateDer<'static>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(root).expect("a root");
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {

@@ -1,0 +1,39 @@
+//! `docxy ca`: the CA of the self-made certificate on stdout.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::config::Config;
+use crate::selfmade::shelf::CA_CERTIFICATE;
+use crate::state::StateDir;
+
+/// Prints the CA in PEM.
+pub fn run(config: &Config) -> Result<(), Box<dyn Error>> {
+    let dir = config.state_dir.as_ref().ok_or(NoCa { dir: None })?;
+    let found = StateDir::find(dir).read(CA_CERTIFICATE)?;
+    let pem = found.ok_or_else(|| NoCa {
+        dir: Some(dir.clone()),
+    })?;
+    io::stdout().write_all(&pem)?;
+    Ok(())
+}
+
+/// No CA has been made, or not there.
+#[derive(Debug)]
+struct NoCa {
+    dir: Option<PathBuf>,
+}
+
+impl fmt::Display for NoCa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.dir {
+            Some(dir) => write!(f, "there is no CA in {}; ", dir.display())?,
+            None => f.write_str("there is no place where a CA would be; ")?,
+        }
+        f.write_str("docxy makes one when it first serves https without --tls-cert; name the directory that it uses with --state-dir")
+    }
+}
+
+impl Error for NoCa {}

@@ -1,0 +1,15 @@
+//! The commands: what docxy does instead of serving, each in a file of its own.
+
+pub mod ca;
+
+use std::error::Error;
+
+use crate::args::Command;
+use crate::config::Config;
+
+/// Does what a command says. An error is one line for stderr, and the exit code is 1.
+pub fn run(command: &Command, config: &Config) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Ca => ca::run(config),
+    }
+}

@@ -1,0 +1,126 @@
+//! Looks after the self-made certificate while docxy runs: leaves grow old, and machines get other addresses.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::sleep;
+
+use super::names::{Machine, Wanted};
+use super::{SelfMade, SelfMadeError, instructions};
+use crate::config::Config;
+use crate::tls::store::{CertSet, CertStore};
+
+/// How often it looks.
+const PERIOD: Duration = Duration::from_secs(3600);
+
+/// A self-made certificate and where it is shown.
+#[derive(Debug)]
+pub struct Keeper {
+    made: SelfMade,
+    wanted: Wanted,
+    machine: Machine,
+    store: Arc<CertStore>,
+    /// What the start has to say beside the instructions.
+    said: Vec<String>,
+}
+
+impl Keeper {
+    /// Takes or makes CA and certificate, and shows them.
+    pub fn start(config: &Config) -> Result<Keeper, SelfMadeError> {
+        let dir: Option<&PathBuf> = config.state_dir.as_ref();
+        let (wanted, machine, mut said) = (Wanted::new(config), Machine::look(), Vec::new());
+        let names = wanted.names(&machine);
+        let made = SelfMade::open(
+            dir.map(PathBuf::as_path),
+            &names,
+            SystemTime::now(),
+            &mut said,
+        )?;
+        let store = Arc::new(CertStore::new(CertSet::new(made.key())));
+        Ok(Keeper {
+            made,
+            wanted,
+            machine,
+            store,
+            said,
+        })
+    }
+
+    /// What the listeners show.
+    pub fn store(&self) -> Arc<CertStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// The CA in PEM.
+    pub fn ca_pem(&self) -> &str {
+        self.made.ca_pem()
+    }
+
+    /// What the start has to say, with the port of the first https listener.
+    pub fn lines(&self, port: u16) -> Vec<String> {
+        let at = self.wanted.authority(&self.machine, port);
+        let mut lines = self.said.clone();
+        lines.extend(instructions::lines(&self.made, &at));
+        lines
+    }
+
+    /// Looks again and again; never ends.
+    pub async fn keep(mut self, say: impl Fn(&str)) {
+        loop {
+            sleep(PERIOD).await;
+            let mut said = Vec::new();
+            let names = self.wanted.names(&Machine::look());
+            match self.made.refresh(&names, SystemTime::now(), &mut said) {
+                Ok(true) => self.store.replace(CertSet::new(self.made.key())),
+                Ok(false) => {}
+                Err(error) => said.push(format!(
+                    "warning: the certificate from before stays: {error}"
+                )),
+            }
+            for line in &said {
+                say(line);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Args;
+    use clap::Parser;
+    use std::sync::Mutex;
+
+    #[tokio::test(start_paused = true)]
+    async fn other_names_get_another_certificate_while_docxy_runs() {
+        let flags = [
+            "docxy",
+            "--listen",
+            "https://127.0.0.1:0",
+            "--state-dir",
+            "/proc/nowhere",
+        ];
+        let config = Config::from_args(Args::parse_from(flags)).unwrap();
+        let mut keeper = Keeper::start(&config).unwrap();
+        // As if an address had gone in between.
+        let names = ["192.0.2.99".to_owned()];
+        let refreshed = keeper
+            .made
+            .refresh(&names, SystemTime::now(), &mut Vec::new());
+        assert!(refreshed.unwrap());
+        let (store, before) = (keeper.store(), keeper.made.key());
+        store.replace(CertSet::new(Arc::clone(&before)));
+
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&said);
+        let task =
+            tokio::spawn(keeper.keep(move |line| lines.lock().unwrap().push(line.to_owned())));
+        sleep(PERIOD * 5 / 2).await;
+        task.abort();
+        let said = said.lock().unwrap();
+        assert_eq!(said.len(), 1, "once, not at every look: {said:?}");
+        assert!(said[0].contains("names or addresses"), "{said:?}");
+        assert!(!Arc::ptr_eq(&before, store.current().unwrap().choose(None)));
+    }
+}
