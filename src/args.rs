@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::acme::settings::AcmeArgs;
 use crate::log::Level;
 
 /// A pull proxy for container registries: engines reach docxy, docxy reaches the registries.
@@ -55,6 +56,10 @@ pub struct Args {
         value_name = "FILE"
     )]
     pub client_ca: Option<PathBuf>,
+
+    /// The certificate by ACME.
+    #[command(flatten)]
+    pub acme: AcmeArgs,
 
     /// Another name or address by which clients reach docxy, for the self-made certificate; repeatable
     #[arg(
@@ -201,6 +206,7 @@ impl Args {
     fn split_lists(&mut self, is_from_variable: impl Fn(&str) -> bool) {
         let lists = [
             ("listen", &mut self.listen),
+            ("acme_domain", &mut self.acme.acme_domain),
             ("tls_name", &mut self.tls_name),
             ("upstream", &mut self.upstream),
             ("upstream_alias", &mut self.upstream_alias),

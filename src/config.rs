@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::acme::settings::Settings;
 use crate::args::Args;
 use crate::http::uri::{Host, Origin, Scheme};
 use crate::listen::{Certificate, Listen};
@@ -29,6 +30,8 @@ pub struct Config {
     pub pairs: Vec<Pair>,
     /// The authority whose certificates clients have to show there, if they have to.
     pub client_ca: Option<PathBuf>,
+    /// The certificate that ACME is to get for them instead.
+    pub acme: Option<Settings>,
     /// Names and addresses for the self-made certificate, beside those that docxy knows itself.
     pub tls_names: Vec<Host>,
     /// Where what docxy makes itself is kept; `None` if there is no place for it.
@@ -90,6 +93,10 @@ impl Config {
             .map(parse_public_url)
             .transpose()?;
         let pairs = tls_pairs(args.tls_cert, args.tls_key)?;
+        let acme = Settings::from_args(args.acme).map_err(|(flag, why)| usage(flag)(&why))?;
+        if acme.is_some() {
+            check_acme(!pairs.is_empty(), &listen)?;
+        }
         let timeouts = Timeouts {
             body: args.body_timeout,
             client: args.client_timeout,
@@ -98,6 +105,7 @@ impl Config {
             listen,
             pairs,
             client_ca: args.client_ca,
+            acme,
             tls_names,
             state_dir: args.state_dir.or_else(state::default_dir),
             public_url,
@@ -127,7 +135,7 @@ impl Config {
 
     /// What is spoken on a listener.
     pub fn scheme(&self, listen: &Listen) -> Scheme {
-        listen.scheme(if !self.pairs.is_empty() {
+        listen.scheme(if !self.pairs.is_empty() || self.acme.is_some() {
             Certificate::Configured
         } else {
             Certificate::None
@@ -137,7 +145,7 @@ impl Config {
     /// Whether an https listener is without a certificate, so that docxy makes one.
     pub fn needs_self_made(&self) -> bool {
         let is_https = |listen: &Listen| self.scheme(listen) == Scheme::Https;
-        self.pairs.is_empty() && self.listen.iter().any(is_https)
+        self.pairs.is_empty() && self.acme.is_none() && self.listen.iter().any(is_https)
     }
 
     /// What the operator should know before strangers find out.
@@ -183,6 +191,15 @@ impl Config {
                 ));
             }
         }
+        let is_on_443 =
+            |listen: &Listen| listen.port == 443 && self.scheme(listen) == Scheme::Https;
+        if self.acme.is_some() && !self.listen.iter().any(is_on_443) {
+            warnings.push(
+                "ACME servers ask at port 443 of each --acme-domain, where docxy does not listen; \
+                 see that what comes there is forwarded to an https listener"
+                    .to_owned(),
+            );
+        }
         warnings
     }
 }
@@ -200,6 +217,22 @@ fn tls_pairs(certs: Vec<PathBuf>, keys: Vec<PathBuf>) -> Result<Vec<Pair>, Usage
             "{counts}; give each its certificate with --tls-cert, in the same order"
         ))),
     }
+}
+
+/// One source of certificates at a time, and a listener to prove names on.
+fn check_acme(has_certificate: bool, listen: &[Listen]) -> Result<(), UsageError> {
+    if has_certificate {
+        return Err(usage("acme-domain")(
+            &"--tls-cert is given too; take one of the two",
+        ));
+    }
+    let speaks_https = |listen: &Listen| listen.scheme(Certificate::Configured) == Scheme::Https;
+    if !listen.iter().any(speaks_https) {
+        return Err(usage("acme-domain")(
+            &"no listener speaks https; add one, such as --listen 0.0.0.0:443",
+        ));
+    }
+    Ok(())
 }
 
 fn read_each<T>(
@@ -334,6 +367,18 @@ mod tests {
                 "--tls-cert: 2 certificates and 1 keys; give each its private key with --tls-key, in the same order",
             ),
             (
+                "--acme-domain a.test --acme-agree-tos --tls-cert c --tls-key k",
+                "--acme-domain: --tls-cert is given too",
+            ),
+            (
+                "--acme-domain a.test --acme-agree-tos --listen :80",
+                "--acme-domain: no listener speaks https",
+            ),
+            (
+                "--acme-domain a.test",
+                "--acme-agree-tos: the server at https://acme-v02.api.letsencrypt.org/directory gives",
+            ),
+            (
                 "--tls-key k",
                 "--tls-key: 0 certificates and 1 keys; give each its certificate with --tls-cert, in the same order",
             ),
@@ -354,6 +399,13 @@ mod tests {
     #[test]
     fn open_doors_are_pointed_out() {
         let warnings = |flags: &str| config(flags).unwrap().warnings();
+        let acme = "--acme-domain a.test --acme-agree-tos --allow-client ::1";
+        assert!(warnings(&format!("{acme} --listen :443")).is_empty());
+        let elsewhere = warnings(&format!("{acme} --listen :5000"));
+        assert!(
+            elsewhere.len() == 1 && elsewhere[0].contains("port 443"),
+            "{elsewhere:?}"
+        );
         assert!(warnings("--listen 127.0.0.1:0 --listen localhost:0").is_empty());
         let open = warnings("--listen 0.0.0.0:5000");
         assert!(

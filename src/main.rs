@@ -49,11 +49,15 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
         acceptor,
         files,
         keeper,
+        acme,
     } = start::certificates(&config)?;
     let bound = start::bind(&config, acceptor.as_ref(), &mut passed)?;
     let (warnings, drain) = (config.warnings(), config.drain);
     let ca = keeper.as_ref().map(|keeper| keeper.ca_pem().to_owned());
     let running = start::workers(config, ca)?;
+    if let Some(acme) = acme {
+        acme.start(running.stop.clone(), running.log)?;
+    }
     for warning in warnings
         .into_iter()
         .chain(files.warnings(SystemTime::now()))

@@ -12,6 +12,7 @@ use crate::log::Log;
 use crate::start::{Bound, Running};
 use crate::stop::Stop;
 use crate::supervisor::{Supervisor, watchdog_period};
+use crate::tls::accept::TlsAcceptor;
 use crate::watchdog;
 use crate::worker::{Accepted, Worker};
 
@@ -89,7 +90,7 @@ pub async fn run(
 /// One listener.
 struct Acceptor {
     tcp: TcpListener,
-    tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Option<TlsAcceptor>,
     proxy_protocol: bool,
     workers: Arc<[Worker]>,
     log: Log,

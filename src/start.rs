@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio_rustls::TlsAcceptor;
 
+use crate::acme::renewal::Acme;
 use crate::activation::Passed;
 use crate::behind::TrustedProxies;
 use crate::config::Config;
@@ -18,7 +18,9 @@ use crate::log::Log;
 use crate::proxy::{Proxy, Shared};
 use crate::realm::Realms;
 use crate::selfmade::keeper::Keeper;
+use crate::state::StateDir;
 use crate::stop::{self, Stop, Stopper};
+use crate::tls::accept::TlsAcceptor;
 use crate::tls::files::TlsFiles;
 use crate::tls::handshakes::Handshakes;
 use crate::tls::{self, PemFile};
@@ -70,20 +72,42 @@ pub struct Shown {
     pub files: TlsFiles,
     /// Who looks after a self-made certificate.
     pub keeper: Option<Keeper>,
+    /// Who looks after one by ACME.
+    pub acme: Option<Acme>,
 }
 
-/// Loads the certificates that are given, or makes one if a listener needs it.
+/// Loads the certificates that are given, or has one made if a listener needs it.
 pub fn certificates(config: &Config) -> Result<Shown, Box<dyn Error>> {
     let files = TlsFiles::open(&config.pairs, config.client_ca.clone())?;
     let needed = config.needs_self_made();
     let keeper = needed.then(|| Keeper::start(config)).transpose()?;
-    let store = files.store().or(keeper.as_ref().map(Keeper::store));
-    let https = store.map(|store| tls::of_listeners(store, files.clients()));
+    let acme = match config.acme.clone() {
+        Some(settings) => Some(Acme::prepare(
+            settings,
+            state_for_acme(config)?,
+            config.timeouts,
+        )?),
+        None => None,
+    };
+    let made = || keeper.as_ref().map(Keeper::store);
+    let ordered = || acme.as_ref().map(Acme::store);
+    let store = files.store().or_else(made).or_else(ordered);
+    let acceptor = store.map(|store| TlsAcceptor::showing(&store, files.clients()));
     Ok(Shown {
-        acceptor: https.transpose()?.map(TlsAcceptor::from),
+        acceptor: acceptor.transpose()?,
         files,
         keeper,
+        acme,
     })
+}
+
+/// What is got by ACME has to be kept: servers limit how often they give it.
+fn state_for_acme(config: &Config) -> Result<StateDir, Box<dyn Error>> {
+    let path = config.state_dir.as_deref();
+    let path = path.ok_or("ACME keeps its account and certificate; say where with --state-dir")?;
+    let opened = StateDir::open(path)
+        .map_err(|error| format!("--state-dir: {error}; name a directory that docxy may write to"));
+    Ok(opened?)
 }
 
 /// Binds all listeners that were not `passed`; those of https accept by `acceptor`.

@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use crate::answer::NOT_PLAIN;
 use crate::behind;
@@ -23,6 +22,7 @@ use crate::session::{self, TLS_HANDSHAKE_RECORD};
 use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::timeouts;
+use crate::tls::accept::TlsAcceptor;
 use crate::tls::handshakes::Handshakes;
 
 /// How often idle connections to upstreams are looked through.
@@ -240,6 +240,6 @@ async fn start_tls(
             "it speaks plain HTTP",
         ));
     }
-    let tls = handshakes.accept(tcp, address, acceptor).await?;
+    let tls = acceptor.accept(tcp, address, handshakes).await?;
     Ok(Stream::Tls(Box::new(tls.into())))
 }

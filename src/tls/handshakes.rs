@@ -5,11 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustls::server::Acceptor;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio_rustls::server::TlsStream;
-use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 /// Handshakes in progress at a time, in the whole process: each holds some 30 KB of keys and messages until the client
 /// has answered, so a crowd of them is held to 8 MB.
@@ -48,20 +44,6 @@ impl Handshakes {
             turns: Semaphore::new(AT_ONCE),
             shares: Mutex::default(),
         }
-    }
-
-    /// Puts a connection from `address` under TLS. Its turn begins when the whole ClientHello is there and ends with the
-    /// handshake: a client that says nothing, or half, takes no turn, and neither does a connection that is up. Others
-    /// wait, in order; how long, with the handshake, is the caller's to limit.
-    pub async fn accept(
-        &self,
-        tcp: TcpStream,
-        address: IpAddr,
-        acceptor: &TlsAcceptor,
-    ) -> io::Result<TlsStream<TcpStream>> {
-        let begun = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
-        let _turn = self.turn(address).await?;
-        begun.into_stream(Arc::clone(acceptor.config())).await
     }
 
     /// Waits for a turn: first for one of the client's own, so that its crowd queues behind itself.

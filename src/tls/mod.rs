@@ -1,6 +1,7 @@
 //! The TLS configurations: towards upstreams, and of the listeners (rustls with ring, TLS 1.2 and 1.3). What the listeners
-//! show is in the [`store`].
+//! show is in the [`store`]; [`accept`] is a listener's side of a handshake.
 
+pub mod accept;
 pub mod clients;
 pub mod files;
 pub mod handshakes;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -57,7 +57,7 @@ impl CertSet {
 
 /// What is shown now.
 pub struct CertStore {
-    set: RwLock<Arc<CertSet>>,
+    set: RwLock<Option<Arc<CertSet>>>,
     challenges: RwLock<HashMap<String, Arc<CertifiedKey>>>,
 }
 
@@ -65,14 +65,22 @@ impl CertStore {
     /// A store that shows `set`.
     pub fn new(set: CertSet) -> CertStore {
         CertStore {
-            set: RwLock::new(Arc::new(set)),
+            set: RwLock::new(Some(Arc::new(set))),
+            challenges: RwLock::default(),
+        }
+    }
+
+    /// A store that shows nothing yet: until there is something, handshakes end in an alert.
+    pub fn empty() -> CertStore {
+        CertStore {
+            set: RwLock::default(),
             challenges: RwLock::default(),
         }
     }
 
     /// Shows `set` from the next handshake on; connections that are up are not touched.
     pub fn replace(&self, set: CertSet) {
-        *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(set));
     }
 
     /// Shows `key` to an ACME server that asks for a name's challenge, or no longer.
@@ -87,27 +95,40 @@ impl CertStore {
         };
     }
 
-    /// What is shown now.
-    pub fn current(&self) -> Arc<CertSet> {
-        Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner))
+    /// Whether some ACME server is expected to ask.
+    pub fn has_challenges(&self) -> bool {
+        !self.challenges().is_empty()
+    }
+
+    /// The challenge certificate that a client asks for, if it is an ACME server: it offers that protocol alone
+    /// (RFC 8737 §3).
+    pub fn challenge(&self, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut offered = hello.alpn()?;
+        if offered.next() != Some(ACME_TLS_ALPN) || offered.next().is_some() {
+            return None;
+        }
+        let name = hello.server_name()?.to_ascii_lowercase();
+        self.challenges().get(&name).cloned()
+    }
+
+    fn challenges(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<CertifiedKey>>> {
+        self.challenges
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is shown now, if there is something.
+    pub fn current(&self) -> Option<Arc<CertSet>> {
+        self.set
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 impl ResolvesServerCert for CertStore {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let is_challenge = hello
-            .alpn()
-            .is_some_and(|mut names| names.any(|name| name == ACME_TLS_ALPN));
-        if is_challenge {
-            let challenges = self
-                .challenges
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
-            return challenges
-                .get(&hello.server_name()?.to_ascii_lowercase())
-                .cloned();
-        }
-        Some(Arc::clone(self.current().choose(hello.server_name())))
+        Some(Arc::clone(self.current()?.choose(hello.server_name())))
     }
 }
 

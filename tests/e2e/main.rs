@@ -24,6 +24,7 @@ mod http;
 mod image;
 mod namespace;
 mod origin;
+mod pebble;
 mod programs;
 mod registry;
 mod store;
@@ -31,6 +32,7 @@ mod three;
 mod tokens;
 
 // The tests.
+mod acme;
 mod addresses;
 mod allow;
 mod credentials;

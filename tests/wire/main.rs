@@ -9,6 +9,7 @@ mod docxy;
 mod wire;
 
 mod access_log;
+mod acme_flags;
 mod activation;
 mod blob_server;
 mod broken_upstream;
