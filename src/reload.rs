@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::log::Log;
+use crate::supervisor::Supervisor;
 use crate::tls::files::TlsFiles;
 
 /// How often files are looked at; a change is taken up at the second look that finds it.
@@ -36,15 +37,17 @@ impl Reloader {
 }
 
 fn watch(mut files: TlsFiles, log: Log, asked: &Receiver<()>) {
+    let supervisor = Supervisor::from_environment();
     loop {
-        match asked.recv_timeout(LOOK) {
-            Ok(()) => reload(&mut files, log, "as asked"),
-            Err(RecvTimeoutError::Timeout) if files.have_changed() => {
-                reload(&mut files, log, "files have changed");
-            }
-            Err(RecvTimeoutError::Timeout) => {}
+        let why = match asked.recv_timeout(LOOK) {
+            Ok(()) => "as asked",
+            Err(RecvTimeoutError::Timeout) if files.have_changed() => "files have changed",
+            Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return,
-        }
+        };
+        supervisor.reloading();
+        reload(&mut files, log, why);
+        supervisor.ready("Serving");
     }
 }
 

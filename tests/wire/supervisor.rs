@@ -87,6 +87,15 @@ fn the_watchdog_is_fed_while_it_serves_and_while_it_drains() {
 }
 
 #[test]
+fn a_reload_is_told_from_its_begin_to_its_end() {
+    let (manager, docxy) = Manager::start(&mut command(&[]));
+    assert!(manager.next().starts_with("READY=1\n"));
+    docxy.signal("HUP");
+    assert!(manager.next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert!(manager.next().starts_with("READY=1\n"));
+}
+
+#[test]
 fn nobody_to_tell_is_no_fault() {
     let docxy = Docxy::start_with(command(&[]).env("NOTIFY_SOCKET", "/nowhere/notify"));
     docxy.signal("TERM");
