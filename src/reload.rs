@@ -25,7 +25,7 @@ impl Reloader {
         let (requests, asked) = mpsc::channel();
         thread::Builder::new()
             .name("docxy-reload".to_owned())
-            .spawn(move || watch(files, log, &asked))?;
+            .spawn(move || watch(files, log, &Supervisor::from_environment(), &asked))?;
         Ok(Reloader { requests })
     }
 
@@ -36,18 +36,20 @@ impl Reloader {
     }
 }
 
-fn watch(mut files: TlsFiles, log: Log, asked: &Receiver<()>) {
-    let supervisor = Supervisor::from_environment();
+fn watch(mut files: TlsFiles, log: Log, supervisor: &Supervisor, asked: &Receiver<()>) {
     loop {
-        let why = match asked.recv_timeout(LOOK) {
-            Ok(()) => "as asked",
-            Err(RecvTimeoutError::Timeout) if files.have_changed() => "files have changed",
-            Err(RecvTimeoutError::Timeout) => continue,
+        match asked.recv_timeout(LOOK) {
+            Ok(()) => {
+                supervisor.reloading();
+                reload(&mut files, log, "as asked");
+                supervisor.ready("Serving");
+            }
+            Err(RecvTimeoutError::Timeout) if files.have_changed() => {
+                reload(&mut files, log, "files have changed");
+            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
-        };
-        supervisor.reloading();
-        reload(&mut files, log, why);
-        supervisor.ready("Serving");
+        }
     }
 }
 
