@@ -1,9 +1,10 @@
 # What a developer types. `make test` is the whole of it on a fresh machine.
 
-.PHONY: test setup lint release static demo
+.PHONY: test setup lint release static test-static demo
 
 # Debian packages that the end-to-end tests use; where they cannot be installed, those tests say so.
-PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl iproute2 python3 ca-certificates nginx haproxy caddy pebble
+PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl testssl.sh iproute2 python3 \
+	ca-certificates systemd shellcheck buildah qemu-user-static util-linux nginx haproxy caddy pebble
 
 test: setup
 	cargo test --locked
@@ -23,7 +24,16 @@ release:
 	cargo build --locked --release
 
 static:
-	@deploy/build-static
+	@deploy/build-static x86_64
+	@deploy/build-static aarch64
+
+# Of what `make static` has built, the binary for this machine and the one for aarch64.
+BUILT = $(or $(CARGO_TARGET_DIR),target)
+NATIVE = $(shell uname -m)-unknown-linux
+test-static: setup
+	DOCXY_STATIC=$(firstword $(wildcard $(BUILT)/$(NATIVE)-musl/release/docxy $(BUILT)/$(NATIVE)-gnu/release/docxy)) \
+	DOCXY_STATIC_AARCH64=$(BUILT)/aarch64-unknown-linux-musl/release/docxy \
+	cargo test --locked --test static -- --show-output
 
 demo:
 	cargo run --locked --release --example demo

@@ -1,6 +1,8 @@
 //! The command line as it is typed; what it means is in [`crate::config`].
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::parser::ValueSource;
@@ -25,35 +27,67 @@ pub struct Args {
     /// protocol header (version 1 or 2) before each connection
     #[arg(
         long,
+        help_heading = "Listeners",
         env = "DOCXY_LISTEN",
         value_name = "[[proxy+]http://|[proxy+]https://]ADDR:PORT",
         default_value = "127.0.0.1:5000"
     )]
     pub listen: Vec<String>,
 
-    /// PEM certificate chain of the https listeners. Without it docxy makes a CA and a certificate itself
-    #[arg(long, env = "DOCXY_TLS_CERT", value_name = "FILE")]
-    pub tls_cert: Option<PathBuf>,
+    /// PEM certificate chain of the https listeners; repeatable: shown to clients that ask for one of its names, the first
+    /// to all others. Without it docxy makes a CA and a certificate itself
+    #[arg(
+        long,
+        help_heading = "TLS",
+        env = "DOCXY_TLS_CERT",
+        value_name = "FILE"
+    )]
+    pub tls_cert: Vec<PathBuf>,
 
-    /// PEM private key of the certificate
-    #[arg(long, env = "DOCXY_TLS_KEY", value_name = "FILE")]
-    pub tls_key: Option<PathBuf>,
+    /// PEM private key of the certificate; repeatable, the first key is that of the first certificate and so on
+    #[arg(long, help_heading = "TLS", env = "DOCXY_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Vec<PathBuf>,
+
+    /// PEM roots: on https listeners serve only clients that show a certificate of one of these
+    #[arg(
+        long,
+        help_heading = "TLS",
+        env = "DOCXY_CLIENT_CA",
+        value_name = "FILE"
+    )]
+    pub client_ca: Option<PathBuf>,
 
     /// The certificate by ACME.
     #[command(flatten)]
     pub acme: AcmeArgs,
 
     /// Another name or address by which clients reach docxy, for the self-made certificate; repeatable
-    #[arg(long, env = "DOCXY_TLS_NAME", value_name = "NAME|IP")]
+    #[arg(
+        long,
+        help_heading = "TLS",
+        env = "DOCXY_TLS_NAME",
+        value_name = "NAME|IP"
+    )]
     pub tls_name: Vec<String>,
 
     /// Directory for what docxy makes itself and must find again, keys among it. Default: the first of $STATE_DIRECTORY,
     /// $XDG_STATE_HOME/docxy, /var/lib/docxy for root or ~/.local/state/docxy
-    #[arg(long, env = "DOCXY_STATE_DIR", value_name = "DIR", global = true)]
+    #[arg(
+        long,
+        help_heading = "TLS",
+        env = "DOCXY_STATE_DIR",
+        value_name = "DIR",
+        global = true
+    )]
     pub state_dir: Option<PathBuf>,
 
     /// How clients reach docxy: scheme, host and port. Without it docxy believes the Host of each request
-    #[arg(long, env = "DOCXY_PUBLIC_URL", value_name = "URL")]
+    #[arg(
+        long,
+        help_heading = "Listeners",
+        env = "DOCXY_PUBLIC_URL",
+        value_name = "URL"
+    )]
     pub public_url: Option<String>,
 
     /// Registry to pull from; repeatable, the first is the default one. A well-known name (docker.io, ghcr.io, quay.io,
@@ -61,6 +95,7 @@ pub struct Args {
     /// without path
     #[arg(
         long,
+        help_heading = "Upstreams",
         env = "DOCXY_UPSTREAM",
         value_name = "[NAME=]URL",
         default_value = "docker.io"
@@ -68,44 +103,75 @@ pub struct Args {
     pub upstream: Vec<String>,
 
     /// Another host name by which clients ask for an upstream; repeatable
-    #[arg(long, env = "DOCXY_UPSTREAM_ALIAS", value_name = "NAME=HOST")]
+    #[arg(
+        long,
+        help_heading = "Upstreams",
+        env = "DOCXY_UPSTREAM_ALIAS",
+        value_name = "NAME=HOST"
+    )]
     pub upstream_alias: Vec<String>,
 
     /// PEM roots to trust for upstreams, beside the built-in ones
-    #[arg(long, env = "DOCXY_UPSTREAM_CA", value_name = "FILE")]
+    #[arg(
+        long,
+        help_heading = "Upstreams",
+        env = "DOCXY_UPSTREAM_CA",
+        value_name = "FILE"
+    )]
     pub upstream_ca: Option<PathBuf>,
 
     /// The only host that may give out an upstream's tokens, wherever it is; repeatable
-    #[arg(long, env = "DOCXY_REALM_HOST", value_name = "NAME=HOST[:PORT]")]
+    #[arg(
+        long,
+        help_heading = "Upstreams",
+        env = "DOCXY_REALM_HOST",
+        value_name = "NAME=HOST[:PORT]"
+    )]
     pub realm_host: Vec<String>,
 
     /// Let only these repositories pass; repeatable. `*` is one path component or a part of it, `**` any number of them
-    #[arg(long, env = "DOCXY_ALLOW", value_name = "NAME/GLOB")]
+    #[arg(
+        long,
+        help_heading = "Access",
+        env = "DOCXY_ALLOW",
+        value_name = "NAME/GLOB"
+    )]
     pub allow: Vec<String>,
 
     /// Serve only these clients; repeatable
-    #[arg(long, env = "DOCXY_ALLOW_CLIENT", value_name = "CIDR")]
+    #[arg(
+        long,
+        help_heading = "Access",
+        env = "DOCXY_ALLOW_CLIENT",
+        value_name = "CIDR"
+    )]
     pub allow_client: Vec<String>,
 
     /// Believe these peers who the client is: X-Forwarded-For, -Proto, -Host, Forwarded, and PROXY headers; repeatable
-    #[arg(long, env = "DOCXY_TRUSTED_PROXY", value_name = "CIDR")]
+    #[arg(
+        long,
+        help_heading = "Access",
+        env = "DOCXY_TRUSTED_PROXY",
+        value_name = "CIDR"
+    )]
     pub trusted_proxy: Vec<String>,
 
     /// Give an upstream's body up when no byte of it has come for so long
-    #[arg(long, env = "DOCXY_BODY_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    #[arg(long, help_heading = "Running", env = "DOCXY_BODY_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub body_timeout: Duration,
 
     /// Give a client up when it has taken nothing for so long
-    #[arg(long, env = "DOCXY_CLIENT_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    #[arg(long, help_heading = "Running", env = "DOCXY_CLIENT_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub client_timeout: Duration,
 
     /// How long a stop waits for running transfers
-    #[arg(long, env = "DOCXY_DRAIN", value_name = "DURATION", default_value = "300s", value_parser = parse_patience)]
+    #[arg(long, help_heading = "Running", env = "DOCXY_DRAIN", value_name = "DURATION", default_value = "300s", value_parser = parse_patience)]
     pub drain: Duration,
 
     /// What to say on stderr
     #[arg(
         long,
+        help_heading = "Running",
         env = "DOCXY_LOG",
         value_name = "LEVEL",
         value_enum,
@@ -119,6 +185,12 @@ pub struct Args {
 pub enum Command {
     /// Print the CA of the self-made certificate, in PEM, for the engines to trust
     Ca,
+    /// Ask a docxy that runs whether it is well: exit code 0 if its /health answers 200. No certificate is verified
+    Health {
+        /// Which one; by default the first --listen. Flags stand before the command
+        #[arg(value_name = "URL")]
+        url: Option<String>,
+    },
 }
 
 impl Args {
@@ -155,7 +227,25 @@ impl Args {
                     .collect();
             }
         }
+        for (id, list) in [
+            ("tls_cert", &mut self.tls_cert),
+            ("tls_key", &mut self.tls_key),
+        ] {
+            if is_from_variable(id) {
+                *list = list.iter().flat_map(|paths| split_paths(paths)).collect();
+            }
+        }
     }
+}
+
+/// A comma-separated list of paths, which need not be UTF-8.
+fn split_paths(paths: &Path) -> Vec<PathBuf> {
+    let paths = paths.as_os_str().as_bytes().split(|&byte| byte == b',');
+    paths
+        .map(<[u8]>::trim_ascii)
+        .filter(|path| !path.is_empty())
+        .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+        .collect()
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -178,6 +268,15 @@ mod tests {
     #[test]
     fn the_command_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_stands_in_a_group() {
+        let groups = ["Listeners", "TLS", "Upstreams", "Access", "Running"];
+        for option in Args::command().get_arguments() {
+            let heading = option.get_help_heading().unwrap_or("none");
+            assert!(groups.contains(&heading), "{}: {heading}", option.get_id());
+        }
     }
 
     #[test]
@@ -213,8 +312,14 @@ mod tests {
             "a.test/{b,c}",
             "--upstream",
             "a.test, b.test,",
+            "--tls-cert",
+            "a.pem,b.pem",
+            "--tls-key",
+            "a.key, b.key,",
         ]);
-        args.split_lists(|id| id == "upstream");
+        args.split_lists(|id| id == "upstream" || id == "tls_key");
+        assert_eq!(args.tls_cert, [Path::new("a.pem,b.pem")]);
+        assert_eq!(args.tls_key, [Path::new("a.key"), Path::new("b.key")]);
         assert_eq!(args.allow, ["a.test/{b,c}"]);
         assert_eq!(args.upstream, ["a.test", "b.test"]);
     }

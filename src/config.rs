@@ -1,6 +1,8 @@
 //! What docxy is to do: the command line, checked once. Whatever is in a [`Config`] makes sense.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::iter::zip;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,16 +19,19 @@ use crate::registry::table::{Table, Upstream};
 use crate::selfmade;
 use crate::state;
 use crate::timeouts::Timeouts;
+use crate::tls::pairs::Pair;
 
 /// What docxy is to do.
 #[derive(Debug)]
 pub struct Config {
     /// Where it listens.
     pub listen: Vec<Listen>,
-    /// The certificate of its https listeners and the key.
-    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The certificates of its https listeners and the keys, the default one first.
+    pub pairs: Vec<Pair>,
     /// The certificate that ACME is to get for them instead.
     pub acme: Option<Settings>,
+    /// The authority whose certificates clients have to show there, if they have to.
+    pub client_ca: Option<PathBuf>,
     /// Names and addresses for the self-made certificate, beside those that docxy knows itself.
     pub tls_names: Vec<Host>,
     /// Where what docxy makes itself is kept; `None` if there is no place for it.
@@ -87,28 +92,20 @@ impl Config {
             .as_deref()
             .map(parse_public_url)
             .transpose()?;
-        let certificate = match (args.tls_cert, args.tls_key) {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            (None, None) => None,
-            (Some(_), None) => {
-                return Err(usage("tls-cert")(&"give its private key with --tls-key"));
-            }
-            (None, Some(_)) => {
-                return Err(usage("tls-key")(&"give its certificate with --tls-cert"));
-            }
-        };
+        let pairs = tls_pairs(args.tls_cert, args.tls_key)?;
         let acme = Settings::from_args(args.acme).map_err(|(flag, why)| usage(flag)(&why))?;
         if acme.is_some() {
-            check_acme(certificate.is_some(), &listen)?;
+            check_acme(!pairs.is_empty(), &listen)?;
         }
         let timeouts = Timeouts {
             body: args.body_timeout,
             client: args.client_timeout,
         };
-        Ok(Config {
+        let config = Config {
             listen,
-            certificate,
+            pairs,
             acme,
+            client_ca: args.client_ca,
             tls_names,
             state_dir: args.state_dir.or_else(state::default_dir),
             public_url,
@@ -120,12 +117,25 @@ impl Config {
             timeouts,
             drain: args.drain,
             log: args.log,
-        })
+        };
+        config.check_client_ca()?;
+        Ok(config)
+    }
+
+    /// Whoever wants certificates of clients must not get an open door instead.
+    fn check_client_ca(&self) -> Result<(), UsageError> {
+        let mut schemes = self.listen.iter().map(|listen| self.scheme(listen));
+        if self.client_ca.is_some() && schemes.all(|scheme| scheme == Scheme::Http) {
+            return Err(usage("client-ca")(
+                &"no listener speaks https; add --tls-cert and --tls-key, or --listen https://ADDR:PORT",
+            ));
+        }
+        Ok(())
     }
 
     /// What is spoken on a listener.
     pub fn scheme(&self, listen: &Listen) -> Scheme {
-        listen.scheme(if self.certificate.is_some() || self.acme.is_some() {
+        listen.scheme(if !self.pairs.is_empty() || self.acme.is_some() {
             Certificate::Configured
         } else {
             Certificate::None
@@ -135,7 +145,7 @@ impl Config {
     /// Whether an https listener is without a certificate, so that docxy makes one.
     pub fn needs_self_made(&self) -> bool {
         let is_https = |listen: &Listen| self.scheme(listen) == Scheme::Https;
-        self.certificate.is_none() && self.acme.is_none() && self.listen.iter().any(is_https)
+        self.pairs.is_empty() && self.acme.is_none() && self.listen.iter().any(is_https)
     }
 
     /// What the operator should know before strangers find out.
@@ -161,6 +171,11 @@ impl Config {
                 warnings.push(format!(
                     "whoever reaches port {port} can pull through it and spend your pull quota; \
                      restrict it with --allow-client or --allow"
+                ));
+            }
+            if self.scheme(listen) == Scheme::Http && self.client_ca.is_some() {
+                warnings.push(format!(
+                    "port {port} is plain HTTP, where --client-ca has no effect; make it https:// or bind it to loopback"
                 ));
             }
             if listen.proxy_protocol && self.trusted_proxy.is_empty() {
@@ -203,6 +218,21 @@ fn check_acme(has_certificate: bool, listen: &[Listen]) -> Result<(), UsageError
         ));
     }
     Ok(())
+}
+
+fn tls_pairs(certs: Vec<PathBuf>, keys: Vec<PathBuf>) -> Result<Vec<Pair>, UsageError> {
+    let counts = format!("{} certificates and {} keys", certs.len(), keys.len());
+    match certs.len().cmp(&keys.len()) {
+        Ordering::Equal => Ok(zip(certs, keys)
+            .map(|(cert, key)| Pair { cert, key })
+            .collect()),
+        Ordering::Greater => Err(usage("tls-cert")(&format_args!(
+            "{counts}; give each its private key with --tls-key, in the same order"
+        ))),
+        Ordering::Less => Err(usage("tls-key")(&format_args!(
+            "{counts}; give each its certificate with --tls-cert, in the same order"
+        ))),
+    }
 }
 
 fn read_each<T>(
@@ -333,8 +363,8 @@ mod tests {
             ("--public-url docxy.test", "--public-url: "),
             ("--public-url https://docxy.test/path", "--public-url: "),
             (
-                "--tls-cert c",
-                "--tls-cert: give its private key with --tls-key",
+                "--tls-cert c --tls-key k --tls-cert d",
+                "--tls-cert: 2 certificates and 1 keys; give each its private key with --tls-key, in the same order",
             ),
             (
                 "--acme-domain a.test --acme-agree-tos --tls-cert c --tls-key k",
@@ -350,7 +380,11 @@ mod tests {
             ),
             (
                 "--tls-key k",
-                "--tls-key: give its certificate with --tls-cert",
+                "--tls-key: 0 certificates and 1 keys; give each its certificate with --tls-cert, in the same order",
+            ),
+            (
+                "--client-ca c --listen 127.0.0.1:5000 --listen :80",
+                "--client-ca: no listener speaks https; ",
             ),
         ];
         for (flags, message) in cases {

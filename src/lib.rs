@@ -1,8 +1,9 @@
 //! docxy, a pull proxy for container registries: engines reach docxy, docxy reaches the registries. It stores nothing.
 //!
 //! It begins with [`args`], which [`config`] checks; a [`command`] does its work and ends. To serve, [`start`] binds
-//! what [`listen`] reads, with a certificate of the operator's, one by [`acme`] or a [`selfmade`] one, and starts the
-//! workers. From there the path of a pull:
+//! what [`listen`] reads, or takes it from systemd ([`activation`]), with certificates of the operator's, one by [`acme`]
+//! or a [`selfmade`] one, and starts the workers; [`supervisor`] and [`watchdog`] report to systemd, and [`reload`] reads
+//! anew what may change. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`] that has the fewest, which puts it under TLS if that
 //!    is spoken there, and gives it a task of its own. [`behind`] tells the client from a balancer or proxy in front.
@@ -19,15 +20,19 @@
 //! registries, [`http`] is HTTP/1.1 as bytes. Both can be tested and fuzzed without a network.
 
 pub mod acme;
+pub mod activation;
 pub mod args;
 pub mod command;
 pub mod config;
 pub mod listen;
+pub mod reload;
 pub mod selfmade;
 pub mod start;
 pub mod state;
 
 pub mod server;
+pub mod supervisor;
+pub mod watchdog;
 pub mod worker;
 
 pub mod behind;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::activation::Passed;
 use crate::http::uri::Scheme;
 
 /// Connections that the system holds until they are accepted.
@@ -105,11 +106,37 @@ impl Listen {
         }
     }
 
-    /// Binds it: one socket, or two for `localhost`. `others` are all that are bound in the same run: an IPv4 wildcard
+    /// Whether a socket that listens on this address is one of its own.
+    pub fn is_at(&self, address: SocketAddr) -> bool {
+        let ip = address.ip();
+        let is_its_host = match self.host {
+            ListenHost::Address(own) => ip == own,
+            ListenHost::Localhost => ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST,
+            ListenHost::All => ip.is_unspecified(),
+        };
+        is_its_host && address.port() == self.port
+    }
+
+    /// Binds it: one socket, or two for `localhost`, those that were `passed` instead of new ones. `others` are all that are bound in the same run: an IPv4 wildcard
     /// among them leaves an IPv6 wildcard of its port IPv6 only.
-    pub fn bind(&self, others: &[Listen]) -> Result<Vec<TcpListener>, BindError> {
-        let at = |address: IpAddr, port| {
+    pub fn bind(
+        &self,
+        others: &[Listen],
+        passed: &mut Passed,
+    ) -> Result<Vec<TcpListener>, BindError> {
+        if self.host == ListenHost::All {
+            // One of both families, or one of each: what was passed is what the operator wants.
+            let wildcards = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+            let passed = wildcards.map(|ip| passed.take(SocketAddr::new(ip, self.port)));
+            if passed.iter().any(Option::is_some) {
+                return Ok(passed.into_iter().flatten().collect());
+            }
+        }
+        let mut at = |address: IpAddr, port| {
             let address = SocketAddr::new(address, port);
+            if let Some(tcp) = passed.take(address) {
+                return Ok(tcp);
+            }
             bind(address, self.families(others)).map_err(|error| BindError { address, error })
         };
         match self.host {
@@ -319,9 +346,15 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_said_so() {
-        let first = listen("127.0.0.1:0").bind(&[]).unwrap().remove(0);
+        let first = listen("127.0.0.1:0")
+            .bind(&[], &mut Passed::default())
+            .unwrap()
+            .remove(0);
         let taken = format!("127.0.0.1:{}", first.local_addr().unwrap().port());
-        let error = listen(&taken).bind(&[]).unwrap_err().to_string();
+        let error = listen(&taken)
+            .bind(&[], &mut Passed::default())
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains(&taken) && error.contains("another program uses this port"),
             "{error}"
@@ -331,7 +364,7 @@ mod tests {
     #[test]
     fn both_wildcards_of_one_port_can_be_bound() {
         let free = listen("0.0.0.0:0")
-            .bind(&[])
+            .bind(&[], &mut Passed::default())
             .unwrap()
             .remove(0)
             .local_addr()
@@ -341,13 +374,18 @@ mod tests {
             listen(&format!("0.0.0.0:{free}")),
             listen(&format!("[::]:{free}")),
         ];
-        let bound: Vec<_> = all.iter().map(|one| one.bind(&all)).collect();
+        let bound: Vec<_> = all
+            .iter()
+            .map(|one| one.bind(&all, &mut Passed::default()))
+            .collect();
         assert!(bound.iter().all(Result::is_ok), "{bound:?}");
     }
 
     #[test]
     fn localhost_is_both_loopbacks_on_one_port() {
-        let bound = listen("localhost:0").bind(&[]).unwrap();
+        let bound = listen("localhost:0")
+            .bind(&[], &mut Passed::default())
+            .unwrap();
         let addresses: Vec<_> = bound
             .iter()
             .map(|socket| socket.local_addr().unwrap())

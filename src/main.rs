@@ -2,11 +2,13 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use docxy::args::Args;
 use docxy::command;
 use docxy::config::Config;
 use docxy::http::uri::Scheme;
+use docxy::reload::Reloader;
 use docxy::server::{self, Ended};
 use docxy::start::{self, Bound, Running};
 use tokio::runtime;
@@ -39,22 +41,31 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
 
 fn run(config: Config) -> Result<(), Box<dyn Error>> {
     start::raise_descriptor_limit();
-    let shown = start::certificates(&config)?;
-    let bound = start::bind(&config, shown.store.as_ref())?;
+    let (mut passed, unused) = start::passed(&config);
+    for warning in unused {
+        eprintln!("docxy: warning: {warning}");
+    }
+    let start::Shown {
+        acceptor,
+        files,
+        keeper,
+        acme,
+    } = start::certificates(&config)?;
+    let bound = start::bind(&config, acceptor.as_ref(), &mut passed)?;
     let (warnings, drain) = (config.warnings(), config.drain);
-    let ca = shown
-        .keeper
-        .as_ref()
-        .map(|keeper| keeper.ca_pem().to_owned());
+    let ca = keeper.as_ref().map(|keeper| keeper.ca_pem().to_owned());
     let running = start::workers(config, ca)?;
-    if let Some(acme) = shown.acme {
+    if let Some(acme) = acme {
         acme.start(running.stop.clone(), running.log)?;
     }
-    for warning in warnings {
+    for warning in warnings
+        .into_iter()
+        .chain(files.warnings(SystemTime::now()))
+    {
         eprintln!("docxy: warning: {warning}");
     }
     let https = bound.iter().find(|bound| bound.scheme == Scheme::Https);
-    if let (Some(keeper), Some(https)) = (&shown.keeper, https) {
+    if let (Some(keeper), Some(https)) = (&keeper, https) {
         for line in keeper.lines(https.tcp.local_addr()?.port()) {
             say(&line);
         }
@@ -62,10 +73,11 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    if let Some(keeper) = shown.keeper {
+    if let Some(keeper) = keeper {
         runtime.spawn(keeper.keep(say));
     }
-    runtime.block_on(serve(bound, running, drain))
+    let reloader = Reloader::start(files, running.log)?;
+    runtime.block_on(serve(bound, running, reloader, drain))
 }
 
 fn say(line: &str) {
@@ -75,10 +87,17 @@ fn say(line: &str) {
 async fn serve(
     bound: Vec<Bound>,
     running: Running,
+    reloader: Reloader,
     drain: std::time::Duration,
 ) -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reloader.request();
+        }
+    });
     // Only now, when a signal is heard, does whoever waits for this line learn that docxy runs.
     for Bound {
         tcp,

@@ -21,6 +21,7 @@ use crate::registry::table::{Table, UpstreamId};
 use crate::registry::token::PLACEHOLDER;
 use crate::resume::Flow;
 use crate::timeouts::Timeouts;
+use crate::tls::handshakes::Handshakes;
 use crate::upstream::{Client, Reply};
 
 /// What the requests of one worker share: what all do, and connections of its own.
@@ -53,6 +54,8 @@ pub struct Shared {
     pub realms: Realms,
     /// How long peers may be silent.
     pub timeouts: Timeouts,
+    /// Whose turn it is to begin TLS.
+    pub handshakes: Handshakes,
     /// What is said.
     pub log: Log,
 }

@@ -11,7 +11,9 @@ use tokio::time::sleep;
 use crate::log::Log;
 use crate::start::{Bound, Running};
 use crate::stop::Stop;
+use crate::supervisor::{Supervisor, watchdog_period};
 use crate::tls::accept::TlsAcceptor;
+use crate::watchdog;
 use crate::worker::{Accepted, Worker};
 
 /// How long no connection is accepted after the system refused one, mostly for want of descriptors.
@@ -61,12 +63,23 @@ pub async fn run(
         tokio::spawn(acceptor.run(stop.clone()));
     }
     drop(working);
+    let supervisor = Supervisor::from_environment();
+    if let Some(period) = watchdog_period() {
+        tokio::spawn(watchdog::run(
+            supervisor.clone(),
+            period,
+            Arc::clone(&workers),
+        ));
+    }
+    supervisor.ready("Serving");
     signal().await;
     stopper.stop();
-    log.info(format_args!(
+    let stopping = format!(
         "stopping; running transfers have {} to finish",
         humantime::format_duration(drain)
-    ));
+    );
+    supervisor.stopping(&stopping);
+    log.info(format_args!("{stopping}"));
     Ok(tokio::select! {
         _ = all_done.recv() => Ended::Drained,
         () = sleep(drain) => Ended::CutShort,

@@ -17,15 +17,26 @@ pub const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 
 /// Serves one connection until its end.
 pub async fn serve(proxy: &Proxy, mut client: Conn, peer: Peer, mut stop: Stop) {
-    while wait_for_request(&mut client, &mut stop).await {
+    let mut is_there = wait_for_first_request(&mut client, &mut stop).await;
+    while is_there {
         match serve_one(proxy, &mut client, &peer, &stop).await {
             Next::Again => {}
             Next::Close => return client.linger().await,
             Next::Drop => return,
             Next::Reset => return client.reset(),
         }
+        is_there = wait_for_request(&mut client, &mut stop).await;
     }
     client.close().await;
+}
+
+/// A connection that was let in before a stop has its request on the way; whoever took over the listener cannot answer it.
+async fn wait_for_first_request(client: &mut Conn, stop: &mut Stop) -> bool {
+    if wait_for_request(client, stop).await {
+        return true;
+    }
+    let on_the_way = timeout(timeouts::FIRST_REQUEST, client.idle());
+    stop.is_requested() && matches!(on_the_way.await, Ok(Ok(())))
 }
 
 /// Only here, where nothing is under way, does a stop end a connection.

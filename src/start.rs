@@ -10,6 +10,8 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::acme::renewal::Acme;
+use crate::acme::settings::Settings;
+use crate::activation::Passed;
 use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::http::uri::Scheme;
@@ -20,7 +22,8 @@ use crate::selfmade::keeper::Keeper;
 use crate::state::StateDir;
 use crate::stop::{self, Stop, Stopper};
 use crate::tls::accept::TlsAcceptor;
-use crate::tls::store::{CertSet, CertStore};
+use crate::tls::files::TlsFiles;
+use crate::tls::handshakes::Handshakes;
 use crate::tls::{self, PemFile};
 use crate::upstream::Client;
 use crate::worker::Worker;
@@ -50,57 +53,71 @@ pub fn raise_descriptor_limit() {
     );
 }
 
+/// The sockets that systemd passed for the listeners of `config`, and warnings of those that are for none.
+pub fn passed(config: &Config) -> (Passed, Vec<String>) {
+    let (mut passed, mut warnings) = Passed::from_environment();
+    let is_wanted = |address| config.listen.iter().any(|listen| listen.is_at(address));
+    for address in passed.close_unless(is_wanted) {
+        warnings.push(format!(
+            "the socket {address} that was passed is not used; add --listen {address}, or take it out of the socket unit"
+        ));
+    }
+    (passed, warnings)
+}
+
 /// What the https listeners show, and where it comes from.
-#[derive(Debug)]
 pub struct Shown {
-    /// The certificates; `None` if no listener speaks https.
-    pub store: Option<Arc<CertStore>>,
-    /// Who looks after a self-made one.
+    /// TLS with the certificates, for those who may connect; `None` if no listener speaks https.
+    pub acceptor: Option<TlsAcceptor>,
+    /// The files of the operator's, to be read anew.
+    pub files: TlsFiles,
+    /// Who looks after a self-made certificate.
     pub keeper: Option<Keeper>,
     /// Who looks after one by ACME.
     pub acme: Option<Acme>,
 }
 
-/// Loads the certificate that is given, or has one made if a listener needs it.
+/// Loads the certificates that are given, or has one made if a listener needs it.
 pub fn certificates(config: &Config) -> Result<Shown, Box<dyn Error>> {
-    let mut shown = Shown {
-        store: None,
-        keeper: None,
-        acme: None,
-    };
-    if let Some((cert, key)) = &config.certificate {
-        let (cert, key) = (pem_file("tls-cert", cert), pem_file("tls-key", key));
-        let set = CertSet::new(tls::certified_key(cert, key)?);
-        shown.store = Some(Arc::new(CertStore::new(set)));
-    } else if let Some(settings) = config.acme.clone() {
-        let acme = Acme::prepare(settings, state_for_acme(config)?, config.timeouts)?;
-        shown.store = Some(acme.store());
-        shown.acme = Some(acme);
-    } else if config.needs_self_made() {
-        let keeper = Keeper::start(config)?;
-        shown.store = Some(keeper.store());
-        shown.keeper = Some(keeper);
-    }
-    Ok(shown)
+    let files = TlsFiles::open(&config.pairs, config.client_ca.clone())?;
+    let needed = config.needs_self_made();
+    let keeper = needed.then(|| Keeper::start(config)).transpose()?;
+    let acme = config.acme.clone();
+    let acme = acme.map(|settings| keep_by_acme(settings, config));
+    let acme = acme.transpose()?;
+    let store = files.store();
+    let store = store.or(keeper.as_ref().map(Keeper::store));
+    let store = store.or(acme.as_ref().map(Acme::store));
+    let acceptor = store.map(|store| TlsAcceptor::showing(&store, files.clients()));
+    Ok(Shown {
+        acceptor: acceptor.transpose()?,
+        files,
+        keeper,
+        acme,
+    })
 }
 
 /// What is got by ACME has to be kept: servers limit how often they give it.
-fn state_for_acme(config: &Config) -> Result<StateDir, Box<dyn Error>> {
+fn keep_by_acme(settings: Settings, config: &Config) -> Result<Acme, Box<dyn Error>> {
     let path = config.state_dir.as_deref();
     let path = path.ok_or("ACME keeps its account and certificate; say where with --state-dir")?;
-    let opened = StateDir::open(path)
-        .map_err(|error| format!("--state-dir: {error}; name a directory that docxy may write to"));
-    Ok(opened?)
+    let state = StateDir::open(path).map_err(|error| {
+        format!("--state-dir: {error}; name a directory that docxy may write to")
+    })?;
+    Acme::prepare(settings, state, config.timeouts)
 }
 
-/// Binds all listeners; those of https show what is in `store`.
-pub fn bind(config: &Config, store: Option<&Arc<CertStore>>) -> Result<Vec<Bound>, Box<dyn Error>> {
-    let acceptor = store.map(TlsAcceptor::showing).transpose()?;
+/// Binds all listeners that were not `passed`; those of https accept by `acceptor`.
+pub fn bind(
+    config: &Config,
+    acceptor: Option<&TlsAcceptor>,
+    passed: &mut Passed,
+) -> Result<Vec<Bound>, Box<dyn Error>> {
     let mut bound = Vec::new();
     for listen in &config.listen {
         let scheme = config.scheme(listen);
-        let tls = acceptor.as_ref().filter(|_| scheme == Scheme::Https);
-        for tcp in listen.bind(&config.listen)? {
+        let tls = acceptor.filter(|_| scheme == Scheme::Https);
+        for tcp in listen.bind(&config.listen, passed)? {
             bound.push(Bound {
                 tcp,
                 tls: tls.cloned(),
@@ -142,6 +159,7 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
         ca,
         via: format!("docxy-{name:016x}"),
         timeouts,
+        handshakes: Handshakes::new(),
         log,
     });
     let (stopper, stop) = stop::channel();

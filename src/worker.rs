@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, timeout};
 
 use crate::answer::NOT_PLAIN;
@@ -23,6 +23,7 @@ use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::timeouts;
 use crate::tls::accept::TlsAcceptor;
+use crate::tls::handshakes::Handshakes;
 
 /// How often idle connections to upstreams are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -41,6 +42,7 @@ pub struct Accepted {
 #[derive(Debug)]
 pub struct Worker {
     queue: mpsc::UnboundedSender<(Accepted, Ticket)>,
+    questions: mpsc::UnboundedSender<oneshot::Sender<()>>,
     load: Arc<AtomicUsize>,
 }
 
@@ -65,11 +67,13 @@ impl Worker {
             .enable_all()
             .build()?;
         let (queue, accepted) = mpsc::unbounded_channel();
+        let (questions, asked) = mpsc::unbounded_channel();
         thread::Builder::new()
             .name("docxy-worker".to_owned())
-            .spawn(move || runtime.block_on(work(Arc::new(proxy), accepted, stop)))?;
+            .spawn(move || runtime.block_on(work(Arc::new(proxy), accepted, asked, stop)))?;
         Ok(Worker {
             queue,
+            questions,
             load: Arc::default(),
         })
     }
@@ -77,6 +81,12 @@ impl Worker {
     /// How many connections it serves.
     pub fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it has done something that was asked just now; false if it is gone.
+    pub async fn answers(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(answer).is_ok() && answered.await.is_ok()
     }
 
     /// Hands it a connection. `running` is held until the connection has ended.
@@ -91,9 +101,25 @@ impl Worker {
     }
 }
 
+#[cfg(test)]
+impl Worker {
+    /// One that answers nothing for as long as the other value is held.
+    pub fn stuck() -> (Worker, impl Sized) {
+        let (queue, accepted) = mpsc::unbounded_channel();
+        let (questions, asked) = mpsc::unbounded_channel();
+        let worker = Worker {
+            queue,
+            questions,
+            load: Arc::default(),
+        };
+        (worker, (accepted, asked))
+    }
+}
+
 async fn work(
     proxy: Arc<Proxy>,
     mut accepted: mpsc::UnboundedReceiver<(Accepted, Ticket)>,
+    mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     stop: Stop,
 ) {
     let mut sweep = interval(SWEEP);
@@ -107,6 +133,10 @@ async fn work(
                     let _ = serve(accepted, &proxy, stop).await;
                     drop(ticket);
                 });
+            }
+            Some(question) = asked.recv() => {
+                // Whoever no longer waits for the answer does not need it.
+                let _ = question.send(());
             }
             _ = sweep.tick() => proxy.client.sweep(),
         }
@@ -133,7 +163,13 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
     };
     let stream = match accepted.tls {
         None => Stream::Tcp(tcp),
-        Some(acceptor) => match timeout(timeouts::TLS_HANDSHAKE, start_tls(tcp, &acceptor)).await {
+        Some(acceptor) => match timeout(
+            timeouts::TLS_HANDSHAKE,
+            // Apart, so that a connection that is up keeps no room for it.
+            Box::pin(start_tls(tcp, address, &acceptor, &proxy.shared.handshakes)),
+        )
+        .await
+        {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 proxy
@@ -185,7 +221,12 @@ async fn introduced(
     header
 }
 
-async fn start_tls(tcp: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Result<Stream> {
+async fn start_tls(
+    tcp: tokio::net::TcpStream,
+    address: IpAddr,
+    acceptor: &TlsAcceptor,
+    handshakes: &Handshakes,
+) -> io::Result<Stream> {
     let mut first = [0];
     tcp.peek(&mut first).await?;
     if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
@@ -199,6 +240,6 @@ async fn start_tls(tcp: tokio::net::TcpStream, acceptor: &TlsAcceptor) -> io::Re
             "it speaks plain HTTP",
         ));
     }
-    let tls = acceptor.accept(tcp).await?;
+    let tls = handshakes.accept(tcp, address, acceptor).await?;
     Ok(Stream::Tls(Box::new(tls.into())))
 }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
+use docxy::activation::Passed;
 use docxy::args::Args;
 use docxy::config::Config;
 use docxy::{server, start};
@@ -34,7 +35,7 @@ fn start_docxy(upstream: SocketAddr) -> SocketAddr {
         &upstream,
     ]);
     let config = Config::from_args(args).unwrap();
-    let bound = start::bind(&config, None).unwrap();
+    let bound = start::bind(&config, None, &mut Passed::default()).unwrap();
     let address = bound[0].tcp.local_addr().unwrap();
     let running = start::workers(config, None).unwrap();
     thread::spawn(move || {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use clap::Parser;
+use docxy::activation::Passed;
 use docxy::args::Args;
 use docxy::config::Config;
 use docxy::server::{self, Ended};
@@ -30,7 +31,7 @@ impl Docxy {
         flags.extend(["--upstream", &upstream, "--log", "off"]);
         let config = Config::from_args(Args::try_parse_from(flags)?)?;
         let drain = config.drain;
-        let bound = start::bind(&config, None)?;
+        let bound = start::bind(&config, None, &mut Passed::default())?;
         let first = bound.first().ok_or("docxy listens nowhere")?;
         let address = first.tcp.local_addr()?;
         let running = start::workers(config, None)?;

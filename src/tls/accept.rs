@@ -5,15 +5,16 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
+use super::clients::Clients;
 use super::store::{ACME_TLS_ALPN, CertStore};
-use super::{TlsError, of_listeners, provider};
+use super::{TlsError, of_listeners, provider, unusable};
 
 /// Accepts TLS.
 #[derive(Clone)]
@@ -25,35 +26,35 @@ pub struct TlsAcceptor {
 }
 
 impl TlsAcceptor {
-    /// Shows what is in `store`: certificates to clients, and to ACME servers their challenges while there are any.
-    pub fn showing(store: &Arc<CertStore>) -> Result<TlsAcceptor, TlsError> {
+    /// Shows what is in `store`: certificates to `clients`, to all if they are not given, and to ACME servers their challenges while there are any.
+    pub fn showing(
+        store: &Arc<CertStore>,
+        clients: Option<Arc<Clients>>,
+    ) -> Result<TlsAcceptor, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError(format!("TLS cannot be set up: {error}")))?
+            .map_err(|error| unusable(&error))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(OfChallenges(Arc::clone(store))));
         config.alpn_protocols = vec![ACME_TLS_ALPN.to_vec()];
         config.send_tls13_tickets = 0;
         Ok(TlsAcceptor {
             store: Arc::clone(store),
-            clients: of_listeners(Arc::clone(store))?,
+            clients: of_listeners(Arc::clone(store), clients)?,
             challenges: Arc::new(config),
         })
     }
 
-    /// Shakes hands. An ACME server that asks for its challenge has what it wants when that is done: its connection is
-    /// closed and is an error here, so that nothing ever takes it for a client's.
-    pub async fn accept(&self, tcp: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let clients = Arc::clone(&self.clients);
-        if !self.store.has_challenges() {
-            return tokio_rustls::TlsAcceptor::from(clients).accept(tcp).await;
+    /// Shakes hands, once a ClientHello is there. An ACME server that asks for its challenge has what it wants when that is
+    /// done: its connection is closed and is an error here, so that nothing ever takes it for a client's.
+    pub async fn finish(
+        &self,
+        begun: StartHandshake<TcpStream>,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        if self.store.challenge(&begun.client_hello()).is_none() {
+            return begun.into_stream(Arc::clone(&self.clients)).await;
         }
-        let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
-        if self.store.challenge(&start.client_hello()).is_none() {
-            return start.into_stream(clients).await;
-        }
-        let challenges = Arc::clone(&self.challenges);
-        let mut tls = start.into_stream(challenges).await?;
+        let mut tls = begun.into_stream(Arc::clone(&self.challenges)).await?;
         tls.shutdown().await?;
         Err(io::Error::other("an ACME server has seen its challenge"))
     }
@@ -81,10 +82,11 @@ mod tests {
     use crate::tls::store::CertSet;
     use rustls::crypto::ring::sign::any_supported_type;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+    use rustls::server::Acceptor;
     use rustls::{ClientConfig, RootCertStore};
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
-    use tokio_rustls::TlsConnector;
+    use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
     const NAME: &str = "a.test";
 
@@ -128,7 +130,8 @@ mod tests {
         };
         let answers = async {
             let (tcp, _) = listener.accept().await.unwrap();
-            let mut tls = acceptor.accept(tcp).await?;
+            let begun = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+            let mut tls = acceptor.finish(begun).await?;
             tls.shutdown().await
         };
         tokio::join!(asks, answers)
@@ -138,7 +141,7 @@ mod tests {
     async fn acme_servers_see_their_challenge_and_nothing_else() {
         let (own, challenge) = (certified(), certified());
         let store = Arc::new(CertStore::new(CertSet::new(Arc::clone(&own))));
-        let acceptor = TlsAcceptor::showing(&store).unwrap();
+        let acceptor = TlsAcceptor::showing(&store, None).unwrap();
         let roots = [&own, &challenge];
         let server = client(&roots, &[ACME_TLS_ALPN]);
         let both = client(&roots, &[b"http/1.1", ACME_TLS_ALPN]);
@@ -166,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_certificate_there_is_an_alert() {
         let store = Arc::new(CertStore::empty());
-        let acceptor = TlsAcceptor::showing(&store).unwrap();
+        let acceptor = TlsAcceptor::showing(&store, None).unwrap();
         let own = certified();
         let client = client(&[&own], &[b"http/1.1"]);
         let (seen, done) = shake(&acceptor, &client).await;

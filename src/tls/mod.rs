@@ -2,23 +2,36 @@
 //! show is in the [`store`]; [`accept`] is a listener's side of a handshake.
 
 pub mod accept;
+pub mod clients;
+pub mod files;
+pub mod handshakes;
+pub mod pairs;
 pub mod store;
+mod suites;
 pub mod validity;
+pub mod watch;
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig};
 
+use self::clients::Clients;
 use self::store::CertStore;
 
 /// The only protocol that docxy speaks, on both sides.
 const ALPN: &[u8] = b"http/1.1";
+
+/// The largest PEM file that is read: four times the bundle of all public roots.
+const PEM_LIMIT: u64 = 1024 * 1024;
 
 /// Why a certificate or key cannot be used.
 #[derive(Debug)]
@@ -61,37 +74,66 @@ pub fn towards_upstreams(extra: Option<PemFile<'_>>) -> Result<Arc<ClientConfig>
     Ok(Arc::new(config))
 }
 
-/// How the https listeners speak TLS: with what `store` shows.
-pub fn of_listeners(store: Arc<CertStore>) -> Result<Arc<ServerConfig>, TlsError> {
-    let mut config = ServerConfig::builder_with_provider(provider())
+/// How the https listeners speak TLS: with what `store` shows, and with these clients only, if they are given.
+///
+/// Sessions are resumed by tickets alone (RFC 8446 §4.6.1, RFC 5077), whose keys live in memory and change every six hours;
+/// one configuration serves all workers, so each takes the tickets of the others. Where clients have to show a certificate
+/// nothing is resumed: each connection is to be checked against the authority as it is now.
+pub fn of_listeners(
+    store: Arc<CertStore>,
+    clients: Option<Arc<Clients>>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let has_tickets = clients.is_none();
+    let builder = ServerConfig::builder_with_provider(suites::in_order(provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError(format!("TLS cannot be set up: {error}")))?
-        .with_no_client_auth()
-        .with_cert_resolver(store);
+        .map_err(|error| unusable(&error))?;
+    let builder = match clients {
+        Some(clients) => builder.with_client_cert_verifier(clients),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(store);
     config.alpn_protocols = vec![ALPN.to_vec()];
+    config.ignore_client_order = true;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    if has_tickets {
+        config.ticketer = ring::Ticketer::new().map_err(|error| unusable(&error))?;
+    } else {
+        config.send_tls13_tickets = 0;
+    }
     Ok(Arc::new(config))
+}
+
+fn unusable(error: &rustls::Error) -> TlsError {
+    TlsError(format!("TLS cannot be set up: {error}"))
 }
 
 /// A certificate chain and the key of its first certificate.
 pub fn certified_key(cert: PemFile<'_>, key: PemFile<'_>) -> Result<Arc<CertifiedKey>, TlsError> {
-    let made = CertifiedKey::from_der(cert.certificates()?, key.private_key()?, &provider());
-    let made = made.map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => key.fault(format_args!(
-            "is not the key of the certificate in {}",
-            cert.path.display()
-        )),
-        error => key.fault(format_args!(
-            "cannot be used with {}: {error}",
-            cert.path.display()
-        )),
+    let chain = cert.certificates()?;
+    let signer = provider().key_provider.load_private_key(key.private_key()?);
+    let signer = signer.map_err(|_| {
+        key.fault("is of a kind that docxy does not take; make it RSA with 2048 to 4096 bits, P-256, P-384 or Ed25519")
     })?;
-    Ok(Arc::new(made))
+    let made = CertifiedKey::new(chain, signer);
+    match made.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+            Ok(Arc::new(made))
+        }
+        Err(rustls::Error::InconsistentKeys(_)) => Err(key.fault(format_args!(
+            "is not the key of the first certificate in {}; give the two that belong together",
+            cert.path.display()
+        ))),
+        Err(error) => Err(cert.fault(format_args!(
+            "holds a certificate that cannot be used: {error}; make it anew as X.509 version 3"
+        ))),
+    }
 }
 
 impl PemFile<'_> {
     fn certificates(self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        let found = CertificateDer::pem_file_iter(self.path).and_then(Iterator::collect);
-        let found: Vec<_> = found.map_err(|error| self.unreadable(&error))?;
+        let pem = self.read()?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let found = found.map_err(|error| self.damaged(&error))?;
         if found.is_empty() {
             return Err(
                 self.fault("holds no certificate; it should be a PEM file with CERTIFICATE in it")
@@ -101,26 +143,60 @@ impl PemFile<'_> {
     }
 
     fn private_key(self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        PrivateKeyDer::from_pem_file(self.path).map_err(|error| match error {
+        let pem = self.read()?;
+        PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
+            _ if is_encrypted(&pem) => self.fault(format_args!(
+                "is encrypted, and nobody is there to ask for its passphrase; decrypt it: openssl pkey -in {} -out FILE",
+                self.path.display()
+            )),
             pem::Error::NoItemsFound => {
                 self.fault("holds no private key; it should be a PEM file with PRIVATE KEY in it")
             }
-            error => self.unreadable(&error),
+            error => self.damaged(&error),
         })
     }
 
-    fn unreadable(self, error: &pem::Error) -> TlsError {
-        match error {
-            pem::Error::Io(error) => self.fault(format_args!(
-                "cannot be read: {error}; name a file that docxy may read"
-            )),
-            error => self.fault(format_args!("is not PEM: {error}")),
+    fn read(self) -> Result<Vec<u8>, TlsError> {
+        let mut pem = Vec::new();
+        File::open(self.path)
+            .and_then(|file| file.take(PEM_LIMIT + 1).read_to_end(&mut pem))
+            .map_err(|error| {
+                self.fault(format_args!(
+                    "cannot be read: {error}; name a file that docxy may read"
+                ))
+            })?;
+        if pem.len() as u64 > PEM_LIMIT {
+            return Err(self.fault("is larger than 1 MiB; name a PEM file"));
         }
+        Ok(pem)
+    }
+
+    /// Its contents are not shown: they may be a key.
+    fn damaged(self, error: &pem::Error) -> TlsError {
+        let what = match error {
+            pem::Error::MissingSectionEnd { .. } => "a section in it has no end",
+            pem::Error::Base64Decode(_) => "a section in it is not base64",
+            _ => "it has a line that begins no section",
+        };
+        self.fault(format_args!(
+            "is damaged PEM: {what}; write the file anew, as a whole"
+        ))
     }
 
     fn fault(self, what: impl fmt::Display) -> TlsError {
         TlsError(format!("--{}: {} {what}", self.flag, self.path.display()))
     }
+}
+
+/// By PKCS #8 (RFC 7468 §11) or, as OpenSSL did it before, by a field of the PEM section (RFC 1421 §4.6.1.1).
+fn is_encrypted(pem: &[u8]) -> bool {
+    let signs: [&[u8]; 2] = [
+        b"-----BEGIN ENCRYPTED PRIVATE KEY-----",
+        b"Proc-Type: 4,ENCRYPTED",
+    ];
+    signs
+        .iter()
+        .any(|sign| memchr::memmem::find(pem, sign).is_some())
 }
 
 /// A certificate chain and a key that are in memory already.

@@ -1,6 +1,7 @@
 //! The certificates that the https listeners show: chosen by SNI, exchanged as a whole while docxy runs.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -29,14 +30,17 @@ impl CertSet {
         }
     }
 
-    /// Shows `key` for a name, which may begin with `*.`; the first certificate for a name stays.
-    pub fn add(&mut self, name: &str, key: &Arc<CertifiedKey>) {
+    /// Shows `key` for a name, which may begin with `*.`; the first certificate for a name stays. Whether this is the first.
+    pub fn add(&mut self, name: &str, key: &Arc<CertifiedKey>) -> bool {
         let name = name.to_ascii_lowercase();
         let (names, name) = match name.strip_prefix("*.") {
             Some(parent) => (&mut self.wildcard, parent.to_owned()),
             None => (&mut self.exact, name),
         };
-        names.entry(name).or_insert_with(|| Arc::clone(key));
+        let entry = names.entry(name);
+        let is_first = matches!(entry, Entry::Vacant(_));
+        entry.or_insert_with(|| Arc::clone(key));
+        is_first
     }
 
     /// The certificate for the name that a client asks for: exact, else by wildcard of one label, else the default

@@ -46,9 +46,20 @@ impl Authority {
 
     /// A certificate for `127.0.0.1` and `localhost`, written to `NAME.crt` and `NAME.key` in `dir`.
     pub(crate) fn issue(&self, dir: &Path, name: &str) -> Identity {
+        self.issue_with(dir, name, |_| {})
+    }
+
+    /// The same, changed before it is signed.
+    pub(crate) fn issue_with(
+        &self,
+        dir: &Path,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
         let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.issuer).unwrap();
         let identity = Identity {

@@ -45,8 +45,13 @@ impl Docxy {
 
     /// Starts without waiting; for runs that are expected to end by themselves.
     pub fn spawn(command: &mut Command) -> Docxy {
+        Docxy::spawn_with_stdin(command, Stdio::null())
+    }
+
+    /// The same with a standard input, by which a test can pass a descriptor.
+    pub fn spawn_with_stdin(command: &mut Command, stdin: Stdio) -> Docxy {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

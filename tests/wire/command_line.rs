@@ -22,7 +22,7 @@ fn ended(args: &[&str]) -> (Option<i32>, Vec<String>) {
 
 #[test]
 fn bad_usage_is_2() {
-    let table: [&[&str]; 22] = [
+    let table: [&[&str]; 24] = [
         &["--nonsense"],
         &["--listen", "127.0.0.1"],
         &["--listen", "ftp://127.0.0.1:0"],
@@ -54,6 +54,15 @@ fn bad_usage_is_2() {
         &["--allow-client", "10.0.0.0/33"],
         &["--body-timeout", "soon"],
         &["--drain", "-1s"],
+        &[
+            "--tls-cert",
+            "a.pem",
+            "--tls-key",
+            "a.key",
+            "--tls-cert",
+            "b.pem",
+        ],
+        &["--client-ca", "ca.pem"],
         &["--log", "loud"],
         &["--tls-name", "https://pull.example"],
         &["surplus"],
@@ -158,6 +167,7 @@ fn help_and_version_are_not_errors() {
         "listen",
         "tls-cert",
         "tls-key",
+        "client-ca",
         "tls-name",
         "state-dir",
         "public-url",

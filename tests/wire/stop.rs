@@ -68,6 +68,33 @@ fn a_running_body_is_finished_before_the_end() {
 }
 
 #[test]
+fn the_first_request_of_a_connection_from_before_the_stop_is_answered() {
+    let registry = Server::start(|_| Answer::ok("x"));
+    let docxy = before_with(&registry, &[]);
+    let mut early = Client::connect(docxy.addr());
+    // Accepted after it, and answered.
+    assert_eq!(get(&docxy, "/health").status(), 200);
+    docxy.signal("TERM");
+    wait_until_refused(&docxy);
+    let response = early.ask(&Ask::get(&blob())).complete();
+    assert_eq!(response.text(), "x");
+    assert_eq!(response.head.one("connection"), Some("close"));
+    assert_clean(docxy.wait().0);
+}
+
+#[test]
+fn a_connection_without_a_request_holds_a_stop_up_for_a_moment_only() {
+    let docxy = crate::stand::start(&[]);
+    let mut silent = Client::connect(docxy.addr());
+    assert_eq!(get(&docxy, "/health").status(), 200);
+    let begun = Instant::now();
+    docxy.signal("TERM");
+    assert_clean(docxy.wait().0);
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_ne!(silent.closing(), Closing::Silence);
+}
+
+#[test]
 fn without_anything_to_finish_it_ends_at_once() {
     let registry = Server::start(|_| Answer::ok("x"));
     let docxy = before_with(&registry, &[]);

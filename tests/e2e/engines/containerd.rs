@@ -16,6 +16,16 @@ pub(crate) struct Containerd {
     dir: TempDir,
 }
 
+/// The lines that name what is in a door's directory: the authority, and a client's own certificate if there is one.
+fn trust(dir: &Path) -> String {
+    let at = dir.display();
+    let client = match dir.join("client.cert").exists() {
+        true => format!("client = [['{at}/client.cert', '{at}/client.key']]\n"),
+        false => String::new(),
+    };
+    format!("ca = '{at}/ca.crt'\n{client}")
+}
+
 /// How a `hosts.toml` names its host.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct HostsToml<'a> {
@@ -132,10 +142,7 @@ impl Containerd {
         // `server` names the same door, so that nothing can fall back to a registry of the world.
         let options = format!(
             "capabilities = ['pull', 'resolve']\n{}{}",
-            pull.door.ca.as_ref().map_or(String::new(), |ca| format!(
-                "ca = '{}/ca.crt'\n",
-                ca.display()
-            )),
+            pull.door.ca.as_ref().map_or(String::new(), |ca| trust(ca)),
             hosts.override_path.map_or("", |_| "override_path = true\n"),
         );
         let toml = format!("server = '{url}'\n{options}[host.'{url}']\n{options}");

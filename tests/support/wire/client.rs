@@ -147,21 +147,60 @@ impl Client {
 
     /// Connects with TLS as `localhost` and shakes hands.
     pub fn connect_tls(addr: SocketAddr, config: Arc<ClientConfig>) -> Client {
+        Client::connect_tls_to(addr, "localhost", config).expect("a TLS handshake")
+    }
+
+    /// Connects with TLS as any name or address.
+    ///
+    /// # Errors
+    /// What failed in the handshake, as far as the client sees it.
+    pub fn connect_tls_to(
+        addr: SocketAddr,
+        name: &str,
+        config: Arc<ClientConfig>,
+    ) -> std::io::Result<Client> {
         let tcp = TcpStream::connect_timeout(&addr, PATIENCE).expect("docxy accepts");
-        Client::over_tls(tcp, config)
+        Client::shake_hands(tcp, name, config)
     }
 
     /// Shakes hands as `localhost` over a TCP connection that the test has prepared.
-    pub fn over_tls(mut tcp: TcpStream, config: Arc<ClientConfig>) -> Client {
+    pub fn over_tls(tcp: TcpStream, config: Arc<ClientConfig>) -> Client {
+        Client::shake_hands(tcp, "localhost", config).expect("a TLS handshake")
+    }
+
+    fn shake_hands(
+        mut tcp: TcpStream,
+        name: &str,
+        config: Arc<ClientConfig>,
+    ) -> std::io::Result<Client> {
         prepare(&tcp);
-        let name = ServerName::try_from("localhost").expect("a name");
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
         let mut tls = ClientConnection::new(config, name).expect("a TLS client");
         while tls.is_handshaking() {
-            tls.complete_io(&mut tcp).expect("a TLS handshake");
+            tls.complete_io(&mut tcp)?;
         }
-        Client {
+        Ok(Client {
             wire: Wire::new(Stream::TlsClient(Box::new(StreamOwned::new(tls, tcp)))),
+        })
+    }
+
+    /// The TLS below.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn tls(&self) -> &ClientConnection {
+        match &self.wire.stream {
+            Stream::TlsClient(tls) => &tls.conn,
+            _ => panic!("no TLS"),
         }
+    }
+
+    /// The certificate that the server has shown.
+    ///
+    /// # Panics
+    /// If it has shown none.
+    pub fn shown(&self) -> Vec<u8> {
+        self.tls().peer_certificates().expect("a certificate")[0].to_vec()
     }
 
     /// Changes how long a read may take.

@@ -4,6 +4,7 @@
 //! hanging.
 
 pub mod answer;
+pub mod authority;
 pub mod client;
 pub mod message;
 pub mod server;

@@ -15,6 +15,8 @@ pub enum Closing {
     Reset,
     /// A TLS connection without close_notify.
     Unclean,
+    /// A fatal TLS alert.
+    Alert,
     /// It did not: nothing came within the patience.
     Silence,
 }
@@ -178,6 +180,7 @@ fn read(stream: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Closing> {
             Err(error) => match error.kind() {
                 ErrorKind::Interrupted => continue,
                 ErrorKind::WouldBlock | ErrorKind::TimedOut => Err(Closing::Silence),
+                ErrorKind::InvalidData => Err(Closing::Alert),
                 ErrorKind::UnexpectedEof => Err(Closing::Unclean),
                 ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Err(Closing::Reset),
                 other => panic!("reading: {other:?} {error}"),
