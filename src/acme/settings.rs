@@ -19,23 +19,38 @@ const MAX_DIRECTORY: usize = 200;
 #[derive(Debug, clap::Args)]
 pub struct AcmeArgs {
     /// Get a certificate for this name by ACME (TLS-ALPN-01 on the https listeners); repeatable, one certificate for all
-    #[arg(long, env = "DOCXY_ACME_DOMAIN", value_name = "NAME")]
+    #[arg(
+        long,
+        help_heading = "TLS",
+        env = "DOCXY_ACME_DOMAIN",
+        value_name = "NAME"
+    )]
     pub acme_domain: Vec<String>,
 
     /// Where the ACME server sends warnings about the certificate
-    #[arg(long, env = "DOCXY_ACME_EMAIL", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        help_heading = "TLS",
+        env = "DOCXY_ACME_EMAIL",
+        value_name = "ADDRESS"
+    )]
     pub acme_email: Option<String>,
 
     /// Directory of the ACME server [default: Let's Encrypt]
-    #[arg(long, env = "DOCXY_ACME_DIRECTORY", value_name = "URL")]
+    #[arg(
+        long,
+        help_heading = "TLS",
+        env = "DOCXY_ACME_DIRECTORY",
+        value_name = "URL"
+    )]
     pub acme_directory: Option<String>,
 
     /// PEM roots to trust for the ACME server, beside the built-in ones
-    #[arg(long, env = "DOCXY_ACME_CA", value_name = "FILE")]
+    #[arg(long, help_heading = "TLS", env = "DOCXY_ACME_CA", value_name = "FILE")]
     pub acme_ca: Option<PathBuf>,
 
     /// Agree to the terms of service of the ACME server
-    #[arg(long, env = "DOCXY_ACME_AGREE_TOS", value_parser = BoolishValueParser::new())]
+    #[arg(long, help_heading = "TLS", env = "DOCXY_ACME_AGREE_TOS", value_parser = BoolishValueParser::new())]
     pub acme_agree_tos: bool,
 }
 
