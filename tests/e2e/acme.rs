@@ -159,6 +159,21 @@ fn every_engine_pulls_over_a_certificate_by_acme() {
     Docker::start(&[&door]).pull(pull).unwrap();
 }
 
+/// The server has no certificate to show, and needs none; a client does.
+#[test]
+fn client_certificates_do_not_stand_in_the_way() {
+    let Some(_turn) = begin(&programs()) else {
+        return;
+    };
+    let stand = Stand::new(LONG);
+    let mut command = stand.command(NOWHERE);
+    command.arg("--client-ca").arg(stand.pebble.server_root());
+    let docxy = Docxy::start_with(&mut command);
+    docxy.wait_for_line(NEW);
+    let refused = stand.shown(&stand.pebble.issued_root()).unwrap_err();
+    assert!(refused.contains("certificate required"), "{refused}");
+}
+
 fn assert_private(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(path).unwrap().permissions().mode();
