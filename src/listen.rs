@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::activation::Passed;
 use crate::http::uri::Scheme;
+use crate::systemd::activation::Passed;
 
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1024;

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::log::Log;
-use crate::supervisor::Supervisor;
+use crate::systemd::supervisor::Supervisor;
 use crate::tls::files::TlsFiles;
 
 /// How often files are looked at; a change is taken up at the second look that finds it.

@@ -10,22 +10,22 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::acme::renewal::Acme;
-use crate::activation::Passed;
-use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::log::Log;
+use crate::proxy::realm::Realms;
 use crate::proxy::{Proxy, Shared};
-use crate::realm::Realms;
 use crate::selfmade::keeper::Keeper;
+use crate::server::behind::TrustedProxies;
+use crate::server::worker::Worker;
 use crate::state::StateDir;
 use crate::stop::{self, Stop, Stopper};
+use crate::systemd::activation::Passed;
 use crate::tls::accept::TlsAcceptor;
 use crate::tls::files::TlsFiles;
 use crate::tls::handshakes::Handshakes;
 use crate::tls::{self, PemFile};
 use crate::upstream::Client;
-use crate::worker::Worker;
 
 /// A listener that is bound but not served yet.
 pub struct Bound {

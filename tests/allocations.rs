@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use docxy::activation::Passed;
 use docxy::args::Args;
 use docxy::config::Config;
+use docxy::systemd::activation::Passed;
 use docxy::{server, start};
 
 #[global_allocator]

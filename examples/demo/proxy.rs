@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use clap::Parser;
-use docxy::activation::Passed;
 use docxy::args::Args;
 use docxy::config::Config;
 use docxy::server::{self, Ended};
 use docxy::start;
+use docxy::systemd::activation::Passed;
 use tokio::runtime;
 use tokio::sync::Notify;
 

@@ -9,7 +9,7 @@ use ::http::{Method, Request, Response, header};
 use bytes::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 
-use crate::body::BodyError;
+use crate::conn::body::BodyError;
 use crate::http::uri::{Scheme, Target};
 use crate::http::write::HeadWriter;
 use crate::upstream::{Client, Message, Over, Reply, UpstreamError};

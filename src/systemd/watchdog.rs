@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::supervisor::Supervisor;
-use crate::worker::Worker;
+use crate::server::worker::Worker;
+use crate::systemd::supervisor::Supervisor;
 
 /// Reports twice in each `period`, until the runtime ends; a report is left out while a worker does not answer.
 pub async fn run(supervisor: Supervisor, period: Duration, workers: Arc<[Worker]>) {

@@ -1,10 +1,10 @@
 //! Token requests: sent on to the realm that the upstream announced, with the scopes that it knows.
 
 use crate::answer::Answer;
-use crate::forward::Journey;
 use crate::http::uri::Target;
+use crate::proxy::forward::Journey;
+use crate::proxy::realm::Realm;
 use crate::proxy::{Proxy, Request, Response, Trace};
-use crate::realm::Realm;
 use crate::registry::access::Identity;
 use crate::registry::redirect::Trail;
 use crate::registry::rewrite::{Credentials, Part};

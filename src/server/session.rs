@@ -6,9 +6,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::answer::{Answer, NOT_TLS};
 use crate::conn::{Conn, ReadHeadError};
-use crate::exchange::{Exchange, Next};
 use crate::http::head::{HeadError, REQUEST_LIMITS, RequestHead};
 use crate::proxy::{Done, Peer, Proxy, Trace};
+use crate::server::exchange::{Exchange, Next};
 use crate::stop::Stop;
 use crate::timeouts;
 

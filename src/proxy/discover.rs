@@ -1,9 +1,9 @@
 //! Finds out where an upstream gives out tokens when no challenge has taught it yet: after a restart, or on another replica.
 
 use crate::answer::Answer;
-use crate::forward::Journey;
+use crate::proxy::forward::Journey;
+use crate::proxy::realm::Realm;
 use crate::proxy::{Proxy, Request, Trace};
-use crate::realm::Realm;
 use crate::registry::rewrite::Credentials;
 use crate::registry::route::Place;
 use crate::registry::table::UpstreamId;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use crate::body::BodyError;
 use crate::conn::Conn;
+use crate::conn::body::BodyError;
 use crate::http::chunked::{LAST_CHUNK, chunk_head};
 use crate::upstream::Reply;
 

@@ -1,5 +1,12 @@
 //! Listeners: connections are accepted, handed to the worker that has the fewest, and let finish at a stop.
 
+pub mod behind;
+pub mod exchange;
+pub mod intake;
+pub mod relay;
+pub mod session;
+pub mod worker;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +16,12 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::log::Log;
+use crate::server::worker::{Accepted, Worker};
 use crate::start::{Bound, Running};
 use crate::stop::Stop;
-use crate::supervisor::{Supervisor, watchdog_period};
+use crate::systemd::supervisor::{Supervisor, watchdog_period};
+use crate::systemd::watchdog;
 use crate::tls::accept::TlsAcceptor;
-use crate::watchdog;
-use crate::worker::{Accepted, Worker};
 
 /// How long no connection is accepted after the system refused one, mostly for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

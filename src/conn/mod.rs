@@ -1,5 +1,8 @@
 //! A connection and its read buffer: heads are read within a limit, writes must make progress, an idle one holds no buffer.
 
+pub mod body;
+pub mod stream;
+
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,8 +13,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::conn::stream::Stream;
 use crate::http::head::{Found, HeadError, HeadScanner, Limits};
-use crate::stream::Stream;
 use crate::timeouts;
 
 /// Holds nearly every head in one read.

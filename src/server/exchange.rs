@@ -12,11 +12,11 @@ use crate::http::head::{RequestHead, Version};
 use crate::http::request::{Form, effective};
 use crate::http::uri::{Authority, Host, Target, split_query};
 use crate::http::write::HeadWriter;
-use crate::intake::{self, Refused, Taken, Wanted};
+use crate::proxy::unfinished::{Flow, Unfinished};
 use crate::proxy::{Done, Peer, Proxy, Request, Response, Trace};
 use crate::registry::route::{Method, Route};
-use crate::relay::{ClientFraming, RelayError, Side, relay};
-use crate::resume::{Flow, Unfinished};
+use crate::server::intake::{self, Refused, Taken, Wanted};
+use crate::server::relay::{ClientFraming, RelayError, Side, relay};
 use crate::stop::Stop;
 use crate::upstream::Reply;
 

@@ -2,6 +2,10 @@
 //!
 //! A [`Reply`] owns its connection until its body is drained and gives it back only then; dropping it closes it.
 
+pub mod dial;
+pub mod pool;
+pub mod resolve;
+
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -11,16 +15,16 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 
-use crate::body::{Body, BodyError};
+use crate::conn::body::{Body, BodyError};
 use crate::conn::{Conn, ReadHeadError};
-use crate::dial::{DialError, dial};
 use crate::http::framing::{self, BodyFraming};
 use crate::http::head::{RESPONSE_LIMITS, ResponseHead};
 use crate::http::uri::Origin;
-use crate::pool::{Pool, Pooled};
 use crate::registry::reach::{Reach, classify};
-use crate::resolve::Resolver;
 use crate::timeouts::{self, Timeouts};
+use crate::upstream::dial::{DialError, dial};
+use crate::upstream::pool::{Pool, Pooled};
+use crate::upstream::resolve::Resolver;
 
 /// Interim answers before the real one; no server has a reason to send more.
 const MAX_INTERIM: usize = 8;

@@ -1,5 +1,14 @@
 //! What every request meets: the state that requests share, the checks that all must pass, and the way to their route.
 
+mod anonymous;
+pub mod discover;
+pub mod dispatch;
+pub mod forward;
+pub mod realm;
+pub mod resume;
+pub mod token;
+pub mod unfinished;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,19 +16,19 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::answer::Answer;
-use crate::behind::TrustedProxies;
 use crate::http::head::RequestHead;
 use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
 use crate::log::{Log, Record};
-use crate::realm::Realms;
+use crate::proxy::realm::Realms;
+use crate::proxy::unfinished::Flow;
 use crate::registry::access::{Allow, Identity};
 use crate::registry::challenge::Bearer;
 use crate::registry::rewrite::Credentials;
 use crate::registry::route::{self, Asked, Route, RouteError};
 use crate::registry::table::{Table, UpstreamId};
 use crate::registry::token::PLACEHOLDER;
-use crate::resume::Flow;
+use crate::server::behind::TrustedProxies;
 use crate::timeouts::Timeouts;
 use crate::tls::handshakes::Handshakes;
 use crate::upstream::{Client, Reply};

@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
+use crate::conn::stream::Stream;
 use crate::http::uri::{Host, Origin, Scheme};
 use crate::registry::reach::Reach;
 use crate::registry::redirect::may_dial;
-use crate::resolve::Resolver;
-use crate::stream::Stream;
 use crate::timeouts;
+use crate::upstream::resolve::Resolver;
 
 /// Why there is no connection.
 #[derive(Debug)]

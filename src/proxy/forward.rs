@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::answer::Answer;
-use crate::dial::DialError;
 use crate::http::framing::{self, BodyFraming};
 use crate::http::head::ResponseHead;
 use crate::http::uri::{Origin, Target};
 use crate::http::write::HeadWriter;
+use crate::proxy::unfinished::{Flow, Unfinished};
 use crate::proxy::{Proxy, Request, Response, Trace};
 use crate::registry::challenge::Bearer;
 use crate::registry::range::total_of_content_range;
@@ -16,7 +16,7 @@ use crate::registry::redirect::{RedirectError, Trail, is_redirect};
 use crate::registry::rewrite::{self, Credentials, FIRST_BYTE, Part, Source, View};
 use crate::registry::route::{Kind, Place};
 use crate::registry::table::UpstreamId;
-use crate::resume::{Flow, Unfinished};
+use crate::upstream::dial::DialError;
 use crate::upstream::{Fault, Message, Over, Reply, UpstreamError};
 
 /// Why a request did not come to an answer.
@@ -98,6 +98,19 @@ impl<'a> Journey<'a> {
             over: Over::Any,
             trail: Trail::new(target, None),
         }
+    }
+
+    /// What it takes to go on with the body of an answer, if it is a blob and asked for with what can be sent again.
+    fn unfinished(&self, reply: &Reply, kind: Option<Kind>) -> Option<Unfinished> {
+        let credentials = match self.credentials {
+            Credentials::Sent => Credentials::Sent,
+            Credentials::Withheld => Credentials::Withheld,
+            Credentials::Token(_) => return None,
+        };
+        if kind != Some(Kind::Blob) || self.method != b"GET" {
+            return None;
+        }
+        Unfinished::new(self.upstream, self.place, credentials, &self.trail, reply)
     }
 
     /// Whose the answer is.
@@ -274,7 +287,7 @@ impl Proxy {
                 status,
             });
         }
-        let unfinished = Unfinished::of(journey, &reply, kind).map(Box::new);
+        let unfinished = journey.unfinished(&reply, kind).map(Box::new);
         Ok(Response::Passed {
             head,
             body: Some(Flow { reply, unfinished }),

@@ -5,8 +5,8 @@ use std::io;
 use tokio::time::timeout;
 
 use crate::answer::Answer;
-use crate::body::{Body, BodyError};
 use crate::conn::Conn;
+use crate::conn::body::{Body, BodyError};
 use crate::http::framing::BodyFraming;
 use crate::http::head::{RequestHead, Version};
 use crate::timeouts::{self, Timeouts};

@@ -1,0 +1,181 @@
+//! Goes on with a blob whose body has broken off, so that the client sees one body: first where the body came from, then
+//! by way of the registry, with a new token if the old one has expired.
+//!
+//! A blob is named by its digest, and every client checks it; what goes on has the same size and begins exactly there.
+
+use std::fmt;
+
+use tokio::time::sleep;
+
+use crate::conn::body::BodyError;
+use crate::http::framing::BodyFraming;
+use crate::registry::range::{Continuation, Mismatch};
+use crate::registry::redirect::Trail;
+use crate::registry::rewrite::{Credentials, Part};
+use crate::upstream::{Over, Reply};
+
+use super::anonymous::NoToken;
+use super::forward::{Journey, Mishap};
+use super::unfinished::{Unfinished, encoding};
+use super::{Proxy, Request, Trace};
+
+/// Why an attempt to go on has failed.
+enum Setback {
+    /// Whoever was asked did not answer.
+    Mishap(Mishap),
+    /// What was answered is not the rest.
+    Mismatch(Mismatch),
+    /// What was answered is coded otherwise, or its length is not told.
+    Form,
+    /// The registry wants a token.
+    Challenged(Box<Reply>),
+    /// There is no token to be had.
+    Token(NoToken),
+    /// The whole came again, and broke off before the rest.
+    Skip(BodyError),
+}
+
+impl fmt::Display for Setback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Setback::Mishap(mishap) => write!(f, "{mishap}"),
+            Setback::Mismatch(mismatch) => write!(f, "{mismatch}"),
+            Setback::Form => f.write_str("the rest comes in another form"),
+            Setback::Challenged(_) => f.write_str("the registry wants another token"),
+            Setback::Token(why) => write!(f, "{why}"),
+            Setback::Skip(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Proxy {
+    /// Asks for what is left after `passed` bytes, until it comes or the attempts are used up.
+    pub(crate) async fn resume(
+        &self,
+        request: &Request<'_>,
+        unfinished: &mut Unfinished,
+        passed: u64,
+        trace: &mut Trace,
+    ) -> Option<Reply> {
+        while let Some(pause) = unfinished.pause(passed) {
+            sleep(pause).await;
+            match self.go_on(request, unfinished, passed, trace).await {
+                Ok(reply) => {
+                    trace.resumes += 1;
+                    return Some(reply);
+                }
+                Err(setback) => {
+                    let asked = &trace.asked;
+                    let what =
+                        format_args!("{asked}: cannot go on after {passed} bytes: {setback}");
+                    self.shared.log.error(what);
+                }
+            }
+        }
+        None
+    }
+
+    async fn go_on(
+        &self,
+        request: &Request<'_>,
+        unfinished: &mut Unfinished,
+        passed: u64,
+        trace: &mut Trace,
+    ) -> Result<Reply, Setback> {
+        let again = unfinished.trail.clone();
+        if again.hops() > 0 {
+            // A signed URL may have expired, and a CDN's machine may be broken: what fails there says little.
+            let rest = self.rest(
+                request,
+                unfinished,
+                again,
+                Credentials::Withheld,
+                passed,
+                trace,
+            );
+            if let Ok(reply) = rest.await {
+                return Ok(reply);
+            }
+        }
+        let anew = Trail::new(unfinished.trail.first().clone(), None);
+        let credentials = unfinished.credentials;
+        let rest = self.rest(
+            request,
+            unfinished,
+            anew.clone(),
+            credentials,
+            passed,
+            trace,
+        );
+        match rest.await {
+            Err(Setback::Challenged(challenge)) => {
+                let upstream = unfinished.upstream;
+                let token = self
+                    .anonymous_token(request, upstream, *challenge, trace)
+                    .await;
+                let token = token.map_err(Setback::Token)?;
+                self.rest(
+                    request,
+                    unfinished,
+                    anew,
+                    Credentials::Token(&token),
+                    passed,
+                    trace,
+                )
+                .await
+            }
+            rest => rest,
+        }
+    }
+
+    /// Asks one place for the rest, over a connection of its own.
+    async fn rest(
+        &self,
+        request: &Request<'_>,
+        unfinished: &mut Unfinished,
+        trail: Trail,
+        credentials: Credentials<'_>,
+        passed: u64,
+        trace: &mut Trace,
+    ) -> Result<Reply, Setback> {
+        let range = unfinished
+            .span
+            .rest(passed)
+            .ok_or(Setback::Mismatch(Mismatch::Part))?;
+        let mut journey = Journey {
+            request,
+            upstream: unfinished.upstream,
+            place: &unfinished.place,
+            method: b"GET",
+            body: None,
+            credentials,
+            part: Part::Only(&range),
+            over: Over::Fresh,
+            trail,
+        };
+        let mut reply = self
+            .travel(&mut journey, trace)
+            .await
+            .map_err(Setback::Mishap)?;
+        if reply.head.status == 401 && !journey.trail.has_left() {
+            self.learn(&journey, &reply);
+            return Err(Setback::Challenged(Box::new(reply)));
+        }
+        let trail = journey.trail;
+        let BodyFraming::Length(length) = reply.framing else {
+            return Err(Setback::Form);
+        };
+        let continuation = unfinished
+            .span
+            .continues(passed, &reply.head, length)
+            .map_err(Setback::Mismatch)?;
+        if encoding(&reply.head) != unfinished.encoding {
+            return Err(Setback::Form);
+        }
+        if let Continuation::After(skipped) = continuation {
+            reply.skip(skipped).await.map_err(Setback::Skip)?;
+        }
+        unfinished.trail = trail;
+        Ok(reply)
+    }
+}

@@ -1,0 +1,82 @@
+//! A body on its way to a client, and what it takes to go on with it if it breaks off.
+
+use std::time::Duration;
+
+use crate::http::framing::BodyFraming;
+use crate::http::head::ResponseHead;
+use crate::registry::range::Span;
+use crate::registry::redirect::Trail;
+use crate::registry::rewrite::Credentials;
+use crate::registry::route::Place;
+use crate::registry::table::UpstreamId;
+use crate::upstream::Reply;
+
+/// The pauses before the attempts that may fail in a row; any progress begins them anew.
+const PAUSES: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+];
+
+/// A body that is to come.
+#[derive(Debug)]
+pub struct Flow {
+    /// Where it comes from.
+    pub reply: Reply,
+    /// What it takes to go on with it; `None` where that cannot be.
+    pub unfinished: Option<Box<Unfinished>>,
+}
+
+/// A blob on its way, and what it takes to go on with it.
+#[derive(Debug)]
+pub struct Unfinished {
+    pub(super) upstream: UpstreamId,
+    pub(super) place: Place,
+    pub(super) credentials: Credentials<'static>,
+    pub(super) trail: Trail,
+    pub(super) span: Span,
+    pub(super) encoding: Option<Vec<u8>>,
+    /// Bytes that had passed when it broke off last.
+    progress: u64,
+    /// Attempts since then.
+    attempts: usize,
+}
+
+impl Unfinished {
+    /// What it takes to go on with the body of `reply`, if its length is known.
+    pub(super) fn new(
+        upstream: UpstreamId,
+        place: &Place,
+        credentials: Credentials<'static>,
+        trail: &Trail,
+        reply: &Reply,
+    ) -> Option<Unfinished> {
+        let BodyFraming::Length(length) = reply.framing else {
+            return None;
+        };
+        Some(Unfinished {
+            upstream,
+            place: place.clone(),
+            credentials,
+            trail: trail.clone(),
+            span: Span::of(&reply.head, length)?,
+            encoding: encoding(&reply.head),
+            progress: 0,
+            attempts: 0,
+        })
+    }
+
+    /// The pause before the next attempt; `None` if there is none.
+    pub(super) fn pause(&mut self, passed: u64) -> Option<Duration> {
+        if passed > self.progress {
+            (self.progress, self.attempts) = (passed, 0);
+        }
+        self.attempts += 1;
+        PAUSES.get(self.attempts - 1).copied()
+    }
+}
+
+/// How a coding would change what the bytes are of which a part is asked for (RFC 9110 §8.4).
+pub(super) fn encoding(head: &ResponseHead) -> Option<Vec<u8>> {
+    head.fields.first("content-encoding").map(<[u8]>::to_vec)
+}

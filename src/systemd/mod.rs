@@ -1,0 +1,5 @@
+//! docxy as a service: the sockets that systemd passes, and what it is told.
+
+pub mod activation;
+pub mod supervisor;
+pub mod watchdog;
