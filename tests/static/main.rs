@@ -33,5 +33,6 @@ mod root;
 mod alone;
 mod emulated;
 mod file;
+mod idle;
 mod image;
 mod names;

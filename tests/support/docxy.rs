@@ -136,6 +136,21 @@ impl Docxy {
         self.child.id()
     }
 
+    /// A field of `/proc/PID/status`, such as `VmRSS`, in kB.
+    pub fn memory(&self, field: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.pid());
+        let status = std::fs::read_to_string(path).expect("docxy runs");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(field))
+            .expect("the kernel reports it");
+        let number = line
+            .split_whitespace()
+            .nth(1)
+            .and_then(|number| number.parse().ok());
+        number.expect("a number of kB")
+    }
+
     /// Sends a signal by its name, as `kill -NAME` does.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill")
