@@ -5,7 +5,7 @@
 //! [`selfmade`] one, and starts the workers; [`reload`] reads anew what may change. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`](server::worker) that has the fewest, which puts it
-//!    under TLS if that is spoken there, and gives it a task of its own. [`behind`](server::behind) tells the client from a
+//!    under TLS if that is spoken there, and gives it a task of its own. [`behind`] tells the client from a
 //!    balancer or proxy in front.
 //! 2. A [`session`](server::session) reads one request after another from it; an [`exchange`](server::exchange) answers
 //!    each, after [`intake`](server::intake) took its body.
@@ -42,6 +42,7 @@ pub mod proxy;
 pub mod upstream;
 
 pub mod answer;
+pub mod behind;
 pub mod log;
 pub mod stop;
 pub mod timeouts;

@@ -10,13 +10,13 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::acme::renewal::Acme;
+use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::log::Log;
 use crate::proxy::realm::Realms;
 use crate::proxy::{Proxy, Shared};
 use crate::selfmade::keeper::Keeper;
-use crate::server::behind::TrustedProxies;
 use crate::server::worker::Worker;
 use crate::state::StateDir;
 use crate::stop::{self, Stop, Stopper};

@@ -16,6 +16,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::answer::Answer;
+use crate::behind::TrustedProxies;
 use crate::http::head::RequestHead;
 use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
@@ -28,7 +29,6 @@ use crate::registry::rewrite::Credentials;
 use crate::registry::route::{self, Asked, Route, RouteError};
 use crate::registry::table::{Table, UpstreamId};
 use crate::registry::token::PLACEHOLDER;
-use crate::server::behind::TrustedProxies;
 use crate::timeouts::Timeouts;
 use crate::tls::handshakes::Handshakes;
 use crate::upstream::{Client, Reply};

@@ -1,6 +1,5 @@
 //! Listeners: connections are accepted, handed to the worker that has the fewest, and let finish at a stop.
 
-pub mod behind;
 pub mod exchange;
 pub mod intake;
 pub mod relay;

@@ -13,12 +13,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, timeout};
 
 use crate::answer::NOT_PLAIN;
+use crate::behind;
 use crate::conn::Conn;
 use crate::conn::stream::Stream;
 use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
 use crate::proxy::{Peer, Proxy};
-use crate::server::behind;
 use crate::server::session::{self, TLS_HANDSHAKE_RECORD};
 use crate::stop::Stop;
 use crate::timeouts;
