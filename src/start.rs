@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::net::TcpListener;
 use std::num::NonZero;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -147,8 +146,11 @@ pub struct Running {
 
 /// Puts together what all workers share and starts one for each core. `ca` is that of a self-made certificate, in PEM.
 pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Error>> {
-    let roots = config.upstream_ca.as_deref();
-    let tls = tls::towards_upstreams(roots.map(|path| pem_file("upstream-ca", path)))?;
+    let roots = config.upstream_ca.as_deref().map(|path| PemFile {
+        flag: "upstream-ca",
+        path,
+    });
+    let tls = tls::towards_upstreams(roots)?;
     let name = u64::from_ne_bytes(tls::random()?);
     let timeouts = config.timeouts;
     let log = Log::new(config.log);
@@ -184,8 +186,4 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
         stop,
         log,
     })
-}
-
-fn pem_file<'a>(flag: &'static str, path: &'a Path) -> PemFile<'a> {
-    PemFile { flag, path }
 }

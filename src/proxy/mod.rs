@@ -175,23 +175,21 @@ impl Request<'_> {
 
     /// Whether `Authorization` holds the token that docxy gives where none is needed.
     pub fn has_placeholder(&self) -> bool {
-        self.authorization().is_some_and(|value| {
-            scheme_and_rest(value) == (b"bearer".to_vec(), PLACEHOLDER.as_bytes())
-        })
+        self.authorization()
+            .is_some_and(|value| bearer_token(value) == Some(PLACEHOLDER.as_bytes()))
     }
 
     /// Whether `Authorization` holds what stands for somebody by itself: anything but a token.
     pub fn has_login(&self) -> bool {
         self.authorization()
-            .is_some_and(|value| scheme_and_rest(value).0 != b"bearer")
+            .is_some_and(|value| bearer_token(value).is_none())
     }
 
     /// Whether `Authorization` may go to an upstream for which the client has this identity.
     ///
     /// Bearer tokens were given for what they are used for; a login was stored for a Host (design §4).
     pub fn credentials(&self, identity: Identity) -> Credentials<'static> {
-        let is_login = self.has_login();
-        if self.has_placeholder() || (identity == Identity::Anonymous && is_login) {
+        if self.has_placeholder() || (identity == Identity::Anonymous && self.has_login()) {
             Credentials::Withheld
         } else {
             Credentials::Sent
@@ -199,10 +197,13 @@ impl Request<'_> {
     }
 }
 
-/// The scheme of an `Authorization` in lower case, and what follows it (RFC 9110 §11.4).
-fn scheme_and_rest(value: &[u8]) -> (Vec<u8>, &[u8]) {
+/// What follows `Bearer` in an `Authorization`, whose scheme has no case; `None` under any other (RFC 9110 §11.4).
+fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     let end = value.iter().position(|&b| b == b' ').unwrap_or(value.len());
-    (value[..end].to_ascii_lowercase(), value[end..].trim_ascii())
+    let (scheme, rest) = value.split_at(end);
+    scheme
+        .eq_ignore_ascii_case(b"bearer")
+        .then(|| rest.trim_ascii())
 }
 
 impl Proxy {
