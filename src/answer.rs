@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::http::write::HeadWriter;
 use crate::registry::route::RouteError;
 use crate::registry::token::{PLACEHOLDER, SERVICE, TokenError};
-use crate::upstream::UpstreamError;
+use crate::upstream::fault::UpstreamError;
 
 /// How long a client should wait before it asks for an unreachable upstream again, in seconds.
 const RETRY_AFTER: u32 = 5;

@@ -12,7 +12,9 @@ use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use crate::conn::body::BodyError;
 use crate::http::uri::{Scheme, Target};
 use crate::http::write::HeadWriter;
-use crate::upstream::{Client, Message, Over, Reply, UpstreamError};
+use crate::upstream::fault::UpstreamError;
+use crate::upstream::reply::Reply;
+use crate::upstream::{Client, Message, Over};
 
 /// An answer with the longest chain has a few KB.
 const MAX_BODY: usize = 256 * 1024;

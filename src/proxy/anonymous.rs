@@ -14,7 +14,8 @@ use crate::registry::rewrite::{Credentials, Part};
 use crate::registry::route::Place;
 use crate::registry::table::UpstreamId;
 use crate::registry::token::{Parameters, scope_parameters};
-use crate::upstream::{Over, Reply};
+use crate::upstream::Over;
+use crate::upstream::reply::Reply;
 
 use super::forward::{Journey, Mishap};
 use super::realm::Realm;

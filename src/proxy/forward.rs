@@ -17,7 +17,9 @@ use crate::registry::rewrite::{self, Credentials, FIRST_BYTE, Part, Source, View
 use crate::registry::route::{Kind, Place};
 use crate::registry::table::UpstreamId;
 use crate::upstream::dial::DialError;
-use crate::upstream::{Fault, Message, Over, Reply, UpstreamError};
+use crate::upstream::fault::{Fault, UpstreamError};
+use crate::upstream::reply::Reply;
+use crate::upstream::{Message, Over};
 
 /// Why a request did not come to an answer.
 #[derive(Debug)]

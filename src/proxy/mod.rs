@@ -31,7 +31,8 @@ use crate::registry::table::{Table, UpstreamId};
 use crate::registry::token::PLACEHOLDER;
 use crate::timeouts::Timeouts;
 use crate::tls::handshakes::Handshakes;
-use crate::upstream::{Client, Reply};
+use crate::upstream::Client;
+use crate::upstream::reply::Reply;
 
 /// What the requests of one worker share: what all do, and connections of its own.
 #[derive(Debug)]

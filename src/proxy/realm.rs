@@ -6,7 +6,7 @@ use crate::http::uri::{Scheme, Target, split_query};
 use crate::registry::challenge::{Bearer, bearers};
 use crate::registry::reach::Reach;
 use crate::registry::table::{Table, UpstreamId};
-use crate::upstream::Reply;
+use crate::upstream::reply::Reply;
 
 /// Services that one upstream's realms are remembered for; every known registry has one.
 const MAX_SERVICES: usize = 8;

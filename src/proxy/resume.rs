@@ -12,7 +12,8 @@ use crate::http::framing::BodyFraming;
 use crate::registry::range::{Continuation, Mismatch};
 use crate::registry::redirect::Trail;
 use crate::registry::rewrite::{Credentials, Part};
-use crate::upstream::{Over, Reply};
+use crate::upstream::Over;
+use crate::upstream::reply::Reply;
 
 use super::anonymous::NoToken;
 use super::forward::{Journey, Mishap};

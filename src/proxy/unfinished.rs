@@ -9,7 +9,7 @@ use crate::registry::redirect::Trail;
 use crate::registry::rewrite::Credentials;
 use crate::registry::route::Place;
 use crate::registry::table::UpstreamId;
-use crate::upstream::Reply;
+use crate::upstream::reply::Reply;
 
 /// The pauses before the attempts that may fail in a row; any progress begins them anew.
 const PAUSES: [Duration; 3] = [

@@ -18,7 +18,7 @@ use crate::registry::route::{Method, Route};
 use crate::server::intake::{self, Refused, Taken, Wanted};
 use crate::server::relay::{ClientFraming, RelayError, Side, relay};
 use crate::stop::Stop;
-use crate::upstream::Reply;
+use crate::upstream::reply::Reply;
 
 /// What the log says where the client has left before there was an answer; nginx says the same.
 const CLIENT_GONE: u16 = 499;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::conn::Conn;
 use crate::conn::body::BodyError;
 use crate::http::chunked::{LAST_CHUNK, chunk_head};
-use crate::upstream::Reply;
+use crate::upstream::reply::Reply;
 
 /// How a body is framed for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,36 +1,32 @@
 //! Requests to upstreams: take or dial a connection, send, read the head of the answer, retry once where that is safe.
-//!
-//! A [`Reply`] owns its connection until its body is drained and gives it back only then; dropping it closes it.
 
 pub mod dial;
+pub mod fault;
 pub mod pool;
+pub mod reply;
 pub mod resolve;
 
-use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rustls::ClientConfig;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::conn::body::{Body, BodyError};
+use crate::conn::body::Body;
 use crate::conn::{Conn, ReadHeadError};
-use crate::http::framing::{self, BodyFraming};
+use crate::http::framing;
 use crate::http::head::{RESPONSE_LIMITS, ResponseHead};
 use crate::http::uri::Origin;
-use crate::registry::reach::{Reach, classify};
+use crate::registry::reach::Reach;
 use crate::timeouts::{self, Timeouts};
-use crate::upstream::dial::{DialError, dial};
+use crate::upstream::dial::dial;
+use crate::upstream::fault::{Fault, UpstreamError};
 use crate::upstream::pool::{Pool, Pooled};
+use crate::upstream::reply::{Effort, Reply};
 use crate::upstream::resolve::Resolver;
 
 /// Interim answers before the real one; no server has a reason to send more.
 const MAX_INTERIM: usize = 8;
-
-/// A body that docxy has no use for is read to its end if it is no longer than this; a new connection costs more.
-const WORTH_DRAINING: u64 = 64 * 1024;
 
 /// Sends requests to upstreams and keeps their connections.
 #[derive(Debug)]
@@ -70,91 +66,6 @@ pub enum Over {
     /// A new one: what went wrong may have been the connection's fault.
     Fresh,
 }
-
-/// The head of an answer, and the connection from which its body comes.
-#[derive(Debug)]
-pub struct Reply {
-    /// The head.
-    pub head: ResponseHead,
-    /// How its body is framed.
-    pub framing: BodyFraming,
-    /// The address that answered.
-    pub address: IpAddr,
-    /// How it came about, for the log.
-    pub effort: Effort,
-    body: Body,
-    key: Key,
-    pooled: Pooled<Conn>,
-    stall: Duration,
-}
-
-/// What an answer has cost.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Effort {
-    /// The connection had carried another request before.
-    pub reused: bool,
-    /// How often the request was sent again.
-    pub retries: u32,
-}
-
-/// What went wrong with an upstream, before its answer could pass.
-#[derive(Debug)]
-pub struct UpstreamError {
-    /// Who was asked.
-    pub origin: Origin,
-    /// What happened.
-    pub fault: Fault,
-}
-
-/// The kinds of upstream faults; each has its own status (design §6).
-#[derive(Debug)]
-pub enum Fault {
-    /// There is no connection to it.
-    Unreachable(DialError),
-    /// The connection ended or broke before an answer.
-    Broken(io::Error),
-    /// No answer came in time.
-    Slow,
-    /// What came is no answer.
-    Malformed(String),
-}
-
-impl UpstreamError {
-    /// The status for the client.
-    pub fn status(&self) -> u16 {
-        match &self.fault {
-            Fault::Unreachable(DialError::Tls(error)) if is_slow(error) => 504,
-            Fault::Unreachable(DialError::Forbidden(_) | DialError::Tls(_)) => 502,
-            Fault::Unreachable(_) => 503,
-            Fault::Broken(_) | Fault::Malformed(_) => 502,
-            Fault::Slow => 504,
-        }
-    }
-}
-
-fn is_slow(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::TimedOut
-}
-
-impl fmt::Display for UpstreamError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.origin)?;
-        match &self.fault {
-            Fault::Unreachable(error) => write!(f, "{error}"),
-            Fault::Broken(error) => write!(f, "the connection ended before an answer: {error}"),
-            Fault::Slow => {
-                write!(
-                    f,
-                    "no answer within {}",
-                    humantime::format_duration(timeouts::RESPONSE_HEAD)
-                )
-            }
-            Fault::Malformed(why) => write!(f, "its answer is malformed: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for UpstreamError {}
 
 impl Client {
     /// A client without connections, one of as many as there are workers.
@@ -292,93 +203,4 @@ async fn read_final_head(conn: &mut Conn) -> Result<ResponseHead, Fault> {
         }
     }
     Err(Fault::Malformed("too many interim answers".to_owned()))
-}
-
-impl Reply {
-    /// The class of the address that answered: what it may point to in turn.
-    pub fn answered_from(&self) -> Reach {
-        classify(self.address)
-    }
-
-    /// How much of the body can be had without waiting; see [`Reply::data`].
-    pub fn ready(&mut self) -> Result<usize, BodyError> {
-        self.body.ready(&mut self.pooled.conn)
-    }
-
-    /// Waits for more of the body; 0 is its end.
-    pub async fn next(&mut self) -> Result<usize, BodyError> {
-        self.body.next(&mut self.pooled.conn, self.stall).await
-    }
-
-    /// The first `count` bytes of the body that are at hand.
-    pub fn data(&self, count: usize) -> &[u8] {
-        let buffered = self.pooled.conn.buffered();
-        &buffered[..count.min(buffered.len())]
-    }
-
-    /// Marks the first `count` bytes as used.
-    pub fn consume(&mut self, count: usize) {
-        self.body.consume(&mut self.pooled.conn, count);
-    }
-
-    /// Drops the next `count` bytes of the body.
-    pub async fn skip(&mut self, count: u64) -> Result<(), BodyError> {
-        let mut left = count;
-        while left > 0 {
-            let at_hand = self.next().await?;
-            if at_hand == 0 {
-                return Err(BodyError::Cut);
-            }
-            let used = usize::try_from(left).unwrap_or(usize::MAX).min(at_hand);
-            self.consume(used);
-            left -= used as u64;
-        }
-        Ok(())
-    }
-
-    /// Reads the whole body into memory; `None` if it is longer than `limit` bytes. The connection is closed.
-    pub async fn collect(mut self, limit: usize) -> Result<Option<Vec<u8>>, BodyError> {
-        self.body
-            .collect(&mut self.pooled.conn, limit, self.stall)
-            .await
-    }
-
-    /// Gives the connection back to `client`, if the body is drained and nothing follows it that nobody asked for.
-    pub fn recycle(self, client: &Client) {
-        let Reply {
-            head,
-            framing,
-            body,
-            key,
-            mut pooled,
-            ..
-        } = self;
-        let in_order = body.is_done()
-            && framing != BodyFraming::UntilClose
-            && head.allows_keep_alive()
-            && pooled.conn.buffered().is_empty();
-        if in_order {
-            pooled.conn.release();
-            client.pool().put(key, pooled, std::time::Instant::now());
-        }
-    }
-
-    /// Drops the body without waiting for it; the connection is kept if what is left of it is short and soon there.
-    pub fn discard(mut self, client: &Arc<Client>) {
-        let at_hand = self.body.drain_ready(&mut self.pooled.conn);
-        match at_hand {
-            Ok(true) => self.recycle(client),
-            Ok(false) => {
-                let client = Arc::clone(client);
-                tokio::spawn(async move {
-                    let (body, conn) = (&mut self.body, &mut self.pooled.conn);
-                    let drain = body.drain(conn, WORTH_DRAINING, timeouts::DISCARD);
-                    if let Ok(Ok(true)) = timeout(timeouts::DISCARD, drain).await {
-                        self.recycle(&client);
-                    }
-                });
-            }
-            Err(_) => {}
-        }
-    }
 }

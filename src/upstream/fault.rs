@@ -1,0 +1,67 @@
+//! What can go wrong with an upstream, and the status that says so.
+
+use std::fmt;
+use std::io;
+
+use crate::http::uri::Origin;
+use crate::timeouts;
+use crate::upstream::dial::DialError;
+
+/// What went wrong with an upstream, before its answer could pass.
+#[derive(Debug)]
+pub struct UpstreamError {
+    /// Who was asked.
+    pub origin: Origin,
+    /// What happened.
+    pub fault: Fault,
+}
+
+/// The kinds of upstream faults; each has its own status (design §6).
+#[derive(Debug)]
+pub enum Fault {
+    /// There is no connection to it.
+    Unreachable(DialError),
+    /// The connection ended or broke before an answer.
+    Broken(io::Error),
+    /// No answer came in time.
+    Slow,
+    /// What came is no answer.
+    Malformed(String),
+}
+
+impl UpstreamError {
+    /// The status for the client.
+    pub fn status(&self) -> u16 {
+        match &self.fault {
+            Fault::Unreachable(DialError::Tls(error)) if is_slow(error) => 504,
+            Fault::Unreachable(DialError::Forbidden(_) | DialError::Tls(_)) => 502,
+            Fault::Unreachable(_) => 503,
+            Fault::Broken(_) | Fault::Malformed(_) => 502,
+            Fault::Slow => 504,
+        }
+    }
+}
+
+fn is_slow(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut
+}
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.origin)?;
+        match &self.fault {
+            Fault::Unreachable(error) => write!(f, "{error}"),
+            Fault::Broken(error) => write!(f, "the connection ended before an answer: {error}"),
+            Fault::Slow => {
+                write!(
+                    f,
+                    "no answer within {}",
+                    humantime::format_duration(timeouts::RESPONSE_HEAD)
+                )
+            }
+            Fault::Malformed(why) => write!(f, "its answer is malformed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for UpstreamError {}

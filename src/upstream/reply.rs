@@ -1,0 +1,134 @@
+//! An answer: it owns its connection until its body is drained, and gives it back only then. Dropping it closes it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::conn::Conn;
+use crate::conn::body::{Body, BodyError};
+use crate::http::framing::BodyFraming;
+use crate::http::head::ResponseHead;
+use crate::registry::reach::{Reach, classify};
+use crate::timeouts;
+use crate::upstream::pool::Pooled;
+use crate::upstream::{Client, Key};
+
+/// A body that docxy has no use for is read to its end if it is no longer than this; a new connection costs more.
+const WORTH_DRAINING: u64 = 64 * 1024;
+
+/// The head of an answer, and the connection from which its body comes.
+#[derive(Debug)]
+pub struct Reply {
+    /// The head.
+    pub head: ResponseHead,
+    /// How its body is framed.
+    pub framing: BodyFraming,
+    /// The address that answered.
+    pub address: IpAddr,
+    /// How it came about, for the log.
+    pub effort: Effort,
+    pub(super) body: Body,
+    pub(super) key: Key,
+    pub(super) pooled: Pooled<Conn>,
+    pub(super) stall: Duration,
+}
+
+/// What an answer has cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Effort {
+    /// The connection had carried another request before.
+    pub reused: bool,
+    /// How often the request was sent again.
+    pub retries: u32,
+}
+
+impl Reply {
+    /// The class of the address that answered: what it may point to in turn.
+    pub fn answered_from(&self) -> Reach {
+        classify(self.address)
+    }
+
+    /// How much of the body can be had without waiting; see [`Reply::data`].
+    pub fn ready(&mut self) -> Result<usize, BodyError> {
+        self.body.ready(&mut self.pooled.conn)
+    }
+
+    /// Waits for more of the body; 0 is its end.
+    pub async fn next(&mut self) -> Result<usize, BodyError> {
+        self.body.next(&mut self.pooled.conn, self.stall).await
+    }
+
+    /// The first `count` bytes of the body that are at hand.
+    pub fn data(&self, count: usize) -> &[u8] {
+        let buffered = self.pooled.conn.buffered();
+        &buffered[..count.min(buffered.len())]
+    }
+
+    /// Marks the first `count` bytes as used.
+    pub fn consume(&mut self, count: usize) {
+        self.body.consume(&mut self.pooled.conn, count);
+    }
+
+    /// Drops the next `count` bytes of the body.
+    pub async fn skip(&mut self, count: u64) -> Result<(), BodyError> {
+        let mut left = count;
+        while left > 0 {
+            let at_hand = self.next().await?;
+            if at_hand == 0 {
+                return Err(BodyError::Cut);
+            }
+            let used = usize::try_from(left).unwrap_or(usize::MAX).min(at_hand);
+            self.consume(used);
+            left -= used as u64;
+        }
+        Ok(())
+    }
+
+    /// Reads the whole body into memory; `None` if it is longer than `limit` bytes. The connection is closed.
+    pub async fn collect(mut self, limit: usize) -> Result<Option<Vec<u8>>, BodyError> {
+        self.body
+            .collect(&mut self.pooled.conn, limit, self.stall)
+            .await
+    }
+
+    /// Gives the connection back to `client`, if the body is drained and nothing follows it that nobody asked for.
+    pub fn recycle(self, client: &Client) {
+        let Reply {
+            head,
+            framing,
+            body,
+            key,
+            mut pooled,
+            ..
+        } = self;
+        let in_order = body.is_done()
+            && framing != BodyFraming::UntilClose
+            && head.allows_keep_alive()
+            && pooled.conn.buffered().is_empty();
+        if in_order {
+            pooled.conn.release();
+            client.pool().put(key, pooled, std::time::Instant::now());
+        }
+    }
+
+    /// Drops the body without waiting for it; the connection is kept if what is left of it is short and soon there.
+    pub fn discard(mut self, client: &Arc<Client>) {
+        let at_hand = self.body.drain_ready(&mut self.pooled.conn);
+        match at_hand {
+            Ok(true) => self.recycle(client),
+            Ok(false) => {
+                let client = Arc::clone(client);
+                tokio::spawn(async move {
+                    let (body, conn) = (&mut self.body, &mut self.pooled.conn);
+                    let drain = body.drain(conn, WORTH_DRAINING, timeouts::DISCARD);
+                    if let Ok(Ok(true)) = timeout(timeouts::DISCARD, drain).await {
+                        self.recycle(&client);
+                    }
+                });
+            }
+            Err(_) => {}
+        }
+    }
+}
