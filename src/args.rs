@@ -1,6 +1,7 @@
 //! The command line as it is typed; what it means is in [`crate::config`].
 
 use std::ffi::OsStr;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -168,6 +169,16 @@ pub struct Args {
     #[arg(long, help_heading = "Running", env = "DOCXY_DRAIN", value_name = "DURATION", default_value = "300s", value_parser = parse_patience)]
     pub drain: Duration,
 
+    /// Threads that serve connections. Default: as many as there are cores for docxy
+    #[arg(
+        long,
+        help_heading = "Running",
+        env = "DOCXY_WORKERS",
+        value_name = "NUMBER",
+        value_parser = parse_workers
+    )]
+    pub workers: Option<NonZeroUsize>,
+
     /// What to say on stderr
     #[arg(
         long,
@@ -179,6 +190,9 @@ pub struct Args {
     )]
     pub log: Level,
 }
+
+/// More threads than this help nobody: each has a runtime and connections to upstreams of its own.
+const MAX_WORKERS: usize = 1024;
 
 /// What docxy does instead of serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
@@ -260,6 +274,13 @@ fn parse_patience(text: &str) -> Result<Duration, String> {
         .map_err(|_| "it is no duration such as 30s, 5m or 1h".to_owned())
 }
 
+fn parse_workers(text: &str) -> Result<NonZeroUsize, String> {
+    let workers: Option<NonZeroUsize> = text.parse().ok();
+    workers
+        .filter(|workers| workers.get() <= MAX_WORKERS)
+        .ok_or_else(|| format!("it is no number from 1 to {MAX_WORKERS}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,6 +343,15 @@ mod tests {
         assert_eq!(args.tls_key, [Path::new("a.key"), Path::new("b.key")]);
         assert_eq!(args.allow, ["a.test/{b,c}"]);
         assert_eq!(args.upstream, ["a.test", "b.test"]);
+    }
+
+    #[test]
+    fn workers_are_few() {
+        assert_eq!(parse_workers("1").map(NonZeroUsize::get), Ok(1));
+        assert_eq!(parse_workers("1024").map(NonZeroUsize::get), Ok(1024));
+        for text in ["0", "-1", "1025", "", "x", "1.5"] {
+            assert!(parse_workers(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::iter::zip;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -52,6 +54,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How long a stop waits.
     pub drain: Duration,
+    /// How many workers serve.
+    pub workers: NonZeroUsize,
     /// What is said.
     pub log: Level,
 }
@@ -116,6 +120,7 @@ impl Config {
             trusted_proxy,
             timeouts,
             drain: args.drain,
+            workers: args.workers.unwrap_or_else(one_for_each_core),
             log: args.log,
         };
         config.check_client_ca()?;
@@ -202,6 +207,10 @@ impl Config {
         }
         warnings
     }
+}
+
+fn one_for_each_core() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 fn tls_pairs(certs: Vec<PathBuf>, keys: Vec<PathBuf>) -> Result<Vec<Pair>, UsageError> {

@@ -2,9 +2,7 @@
 
 use std::error::Error;
 use std::net::TcpListener;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -144,7 +142,7 @@ pub struct Running {
     pub log: Log,
 }
 
-/// Puts together what all workers share and starts one for each core. `ca` is that of a self-made certificate, in PEM.
+/// Puts together what all workers share and starts them. `ca` is that of a self-made certificate, in PEM.
 pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Error>> {
     let roots = config.upstream_ca.as_deref().map(|path| PemFile {
         flag: "upstream-ca",
@@ -168,9 +166,9 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
         log,
     });
     let (stopper, stop) = stop::channel();
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let count = config.workers.get();
     let start = |_| {
-        let client = Arc::new(Client::new(Arc::clone(&tls), timeouts, cores));
+        let client = Arc::new(Client::new(Arc::clone(&tls), timeouts, count));
         Worker::start(
             Proxy {
                 shared: Arc::clone(&shared),
@@ -179,7 +177,7 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
             stop.clone(),
         )
     };
-    let workers = (0..cores).map(start).collect::<Result<_, _>>()?;
+    let workers = (0..count).map(start).collect::<Result<_, _>>()?;
     Ok(Running {
         workers,
         stopper,

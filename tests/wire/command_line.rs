@@ -22,7 +22,7 @@ fn ended(args: &[&str]) -> (Option<i32>, Vec<String>) {
 
 #[test]
 fn bad_usage_is_2() {
-    let table: [&[&str]; 24] = [
+    let table: [&[&str]; 25] = [
         &["--nonsense"],
         &["--listen", "127.0.0.1"],
         &["--listen", "ftp://127.0.0.1:0"],
@@ -54,6 +54,7 @@ fn bad_usage_is_2() {
         &["--allow-client", "10.0.0.0/33"],
         &["--body-timeout", "soon"],
         &["--drain", "-1s"],
+        &["--workers", "0"],
         &[
             "--tls-cert",
             "a.pem",
@@ -181,6 +182,7 @@ fn help_and_version_are_not_errors() {
         "body-timeout",
         "client-timeout",
         "drain",
+        "workers",
         "log",
     ];
     for flag in flags {
@@ -344,5 +346,24 @@ fn a_bad_variable_is_bad_usage() {
     ] {
         let (status, lines) = Docxy::spawn(command(&[]).env(name, value)).wait();
         assert_eq!(status.code(), Some(2), "{name}: {lines:?}");
+    }
+}
+
+/// How many threads of a process go by this name.
+fn threads(docxy: &Docxy, name: &str) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", docxy.pid())).unwrap();
+    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
+    names
+        .filter(|found| found.as_ref().unwrap().trim() == name)
+        .count()
+}
+
+#[test]
+fn as_many_workers_serve_as_are_asked_for() {
+    for count in [1, 3] {
+        let args = ["--listen", "127.0.0.1:0", "--workers", &count.to_string()];
+        let docxy = Docxy::start(&args);
+        assert_eq!(get(&docxy, "/health").status(), 200);
+        assert_eq!(threads(&docxy, "docxy-worker"), count);
     }
 }
