@@ -15,7 +15,8 @@
 //!    [`token`](proxy::token) does the same for tokens, at the [`realm`](proxy::realm) that the upstream announced or that
 //!    [`discover`](proxy::discover) finds.
 //! 5. [`upstream`] takes a connection from the [`pool`](upstream::pool) or [dials](upstream::dial) one, sends, and reads the
-//!    head of the answer.
+//!    head of the answer. It [tries](upstream::tries) again where that is safe, unless there is an
+//!    [`outage`](upstream::outage).
 //! 6. [`relay`](server::relay) moves the body from the one connection to the other, one buffer at a time. A blob that breaks
 //!    off is [resumed](proxy::resume), so that the client sees one body.
 //!

@@ -166,18 +166,18 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
         log,
     });
     let (stopper, stop) = stop::channel();
-    let count = config.workers.get();
-    let start = |_| {
-        let client = Arc::new(Client::new(Arc::clone(&tls), timeouts, count));
+    let start = |client| {
         Worker::start(
             Proxy {
                 shared: Arc::clone(&shared),
-                client,
+                client: Arc::new(client),
             },
             stop.clone(),
         )
     };
-    let workers = (0..count).map(start).collect::<Result<_, _>>()?;
+    let count = config.workers.get();
+    let clients = Client::for_workers(count, &tls, timeouts, log).into_iter();
+    let workers = clients.map(start).collect::<Result<_, _>>()?;
     Ok(Running {
         workers,
         stopper,

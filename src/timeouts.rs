@@ -26,6 +26,12 @@ pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 /// An upstream's answer head, from the last byte of the request.
 pub const RESPONSE_HEAD: Duration = Duration::from_secs(30);
 
+/// What is sent on a connection that has been idle, until its peer's kernel acknowledges it.
+pub const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
+
+/// A server's last words on a connection that it has broken while the request was written.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// The rest of a body that nobody wants, before its connection is closed instead of kept.
 pub const DISCARD: Duration = Duration::from_secs(1);
 

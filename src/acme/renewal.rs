@@ -200,7 +200,7 @@ impl Acme {
     }
 
     async fn account(&mut self, log: Log) -> Result<Account, AttemptError> {
-        let client = Client::new(Arc::clone(&self.tls), self.timeouts, 1);
+        let client = Client::new(Arc::clone(&self.tls), self.timeouts, log);
         let builder = Account::builder_with_http(Box::new(Transport::new(client)));
         if let Some(bytes) = &self.account {
             let credentials = read_account(bytes).map_err(instant_acme::Error::Json)?;

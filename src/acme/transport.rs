@@ -14,6 +14,7 @@ use crate::http::uri::{Scheme, Target};
 use crate::http::write::HeadWriter;
 use crate::upstream::fault::UpstreamError;
 use crate::upstream::reply::Reply;
+use crate::upstream::tries::Tries;
 use crate::upstream::{Client, Message, Over};
 
 /// An answer with the longest chain has a few KB.
@@ -96,7 +97,9 @@ async fn exchange(
         over: Over::Any,
     };
     // The operator has named the server, wherever it is.
-    let sent = client.send(&target.origin, None, &message).await;
+    let sent = client
+        .send(&target.origin, None, &message, &mut Tries::new())
+        .await;
     answer(
         &target,
         sent.map_err(|error| other(TransportError::Upstream(error)))?,

@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`head`] finds and parses message heads, [`fields`] looks into them, [`uri`] holds authorities,
 //! origins and targets, [`request`] says what a request asks of whom, [`framing`] how long a body is, [`chunked`] where
-//! the data of a chunked one lies, [`mod@write`] writes heads anew. What proxies in front say of a client is read by
+//! the data of a chunked one lies, [`mod@write`] writes heads anew. [`retry_after`] reads how long a server wants to be left
+//! alone. What proxies in front say of a client is read by
 //! [`forwarded`] from its requests and by [`proxy_protocol`] from what comes before its connection's first byte.
 
 pub mod chunked;
@@ -12,5 +13,6 @@ pub mod framing;
 pub mod head;
 pub mod proxy_protocol;
 pub mod request;
+pub mod retry_after;
 pub mod uri;
 pub mod write;

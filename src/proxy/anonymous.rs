@@ -16,6 +16,7 @@ use crate::registry::table::UpstreamId;
 use crate::registry::token::{Parameters, scope_parameters};
 use crate::upstream::Over;
 use crate::upstream::reply::Reply;
+use crate::upstream::tries::Tries;
 
 use super::forward::{Journey, Mishap};
 use super::realm::Realm;
@@ -94,6 +95,7 @@ impl Proxy {
             part: Part::AsAsked,
             over: Over::Any,
             trail: Trail::new(target, realm.reach),
+            tries: Tries::new(),
         };
         let reply = self
             .travel(&mut journey, trace)

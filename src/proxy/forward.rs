@@ -19,6 +19,7 @@ use crate::registry::table::UpstreamId;
 use crate::upstream::dial::DialError;
 use crate::upstream::fault::{Fault, UpstreamError};
 use crate::upstream::reply::Reply;
+use crate::upstream::tries::Tries;
 use crate::upstream::{Message, Over};
 
 /// Why a request did not come to an answer.
@@ -79,6 +80,7 @@ pub(crate) struct Journey<'a> {
     pub(crate) part: Part<'a>,
     pub(crate) over: Over,
     pub(crate) trail: Trail,
+    pub(crate) tries: Tries,
 }
 
 impl<'a> Journey<'a> {
@@ -99,6 +101,7 @@ impl<'a> Journey<'a> {
             part: Part::AsAsked,
             over: Over::Any,
             trail: Trail::new(target, None),
+            tries: Tries::new(),
         }
     }
 
@@ -116,7 +119,7 @@ impl<'a> Journey<'a> {
     }
 
     /// Whose the answer is.
-    fn source(&self) -> Source {
+    pub(super) fn source(&self) -> Source {
         match (self.trail.hops(), self.trail.has_left()) {
             (_, true) => Source::Elsewhere,
             (0, _) => Source::Upstream,
@@ -142,13 +145,6 @@ impl<'a> Journey<'a> {
     }
 }
 
-/// Whether this is how a CDN refuses a signed URL; the registry may have another one.
-fn is_expired(journey: &Journey<'_>, reply: &Reply) -> bool {
-    matches!(reply.head.status, 400 | 403)
-        && journey.method == b"GET"
-        && journey.source() == Source::Elsewhere
-}
-
 impl Proxy {
     /// Asks an upstream, and says how its answer begins for the client. `kind` is the part of a repository, if it is one.
     pub(crate) async fn forward(
@@ -158,12 +154,7 @@ impl Proxy {
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         trace.upstream = Some(journey.upstream);
-        let mut reply = self.travel(&mut journey, trace).await?;
-        if is_expired(&journey, &reply) {
-            reply.discard(&self.client);
-            journey.trail = Trail::new(journey.trail.first().clone(), None);
-            reply = self.travel(&mut journey, trace).await?;
-        }
+        let reply = self.insist(&mut journey, trace).await?;
         self.learn(&journey, &reply);
         let refuses_head = matches!(reply.head.status, 403 | 405) && journey.method == b"HEAD";
         if refuses_head && kind == Some(Kind::Blob) && journey.source() == Source::Elsewhere {
@@ -208,7 +199,11 @@ impl Proxy {
         }
     }
 
-    async fn send(&self, journey: &Journey<'_>, trace: &mut Trace) -> Result<Reply, UpstreamError> {
+    async fn send(
+        &self,
+        journey: &mut Journey<'_>,
+        trace: &mut Trace,
+    ) -> Result<Reply, UpstreamError> {
         let message = Message {
             method: journey.method,
             head: &journey.head(&self.shared.via),
@@ -217,10 +212,13 @@ impl Proxy {
         };
         let origin = &journey.trail.target().origin;
         trace.asked = origin.to_string();
-        let reply = self
+        let before = journey.tries.repeated();
+        let sent = self
             .client
-            .send(origin, journey.trail.reach(), &message)
-            .await?;
+            .send(origin, journey.trail.reach(), &message, &mut journey.tries)
+            .await;
+        trace.retries += journey.tries.repeated() - before;
+        let reply = sent?;
         trace.note(&reply);
         Ok(reply)
     }
@@ -232,12 +230,12 @@ impl Proxy {
         refused: Reply,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
-        let asking = Journey {
+        let mut asking = Journey {
             method: b"GET",
             part: FIRST_BYTE,
             ..journey
         };
-        let reply = self.send(&asking, trace).await?;
+        let reply = self.send(&mut asking, trace).await?;
         let journey = &Journey {
             method: b"HEAD",
             part: Part::AsAsked,

@@ -4,6 +4,7 @@ mod anonymous;
 pub mod discover;
 pub mod dispatch;
 pub mod forward;
+mod insist;
 pub mod realm;
 pub mod resume;
 pub mod token;
@@ -136,7 +137,7 @@ pub struct Trace {
     pub status: Option<u16>,
     /// Whether its connection had been used before.
     pub reused: bool,
-    /// How often requests were sent again.
+    /// How often requests were sent, or to be sent, again.
     pub retries: u32,
     /// Redirects followed.
     pub hops: usize,
@@ -148,8 +149,7 @@ impl Trace {
     /// Notes an answer of an upstream.
     pub fn note(&mut self, reply: &Reply) {
         self.status = Some(reply.head.status);
-        self.reused = reply.effort.reused;
-        self.retries += reply.effort.retries;
+        self.reused = reply.reused;
     }
 }
 

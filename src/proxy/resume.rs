@@ -14,6 +14,7 @@ use crate::registry::redirect::Trail;
 use crate::registry::rewrite::{Credentials, Part};
 use crate::upstream::Over;
 use crate::upstream::reply::Reply;
+use crate::upstream::tries::Tries;
 
 use super::anonymous::NoToken;
 use super::forward::{Journey, Mishap};
@@ -153,6 +154,7 @@ impl Proxy {
             part: Part::Only(&range),
             over: Over::Fresh,
             trail,
+            tries: Tries::once(),
         };
         let mut reply = self
             .travel(&mut journey, trace)

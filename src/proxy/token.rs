@@ -12,6 +12,7 @@ use crate::registry::route::{Place, TokenRoute};
 use crate::registry::table::UpstreamId;
 use crate::registry::token::{Parameters, SERVICE, TokenError};
 use crate::upstream::Over;
+use crate::upstream::tries::Tries;
 
 /// A token request that has been read.
 struct Wanted<'a> {
@@ -137,6 +138,7 @@ impl Proxy {
                 },
                 realm.reach,
             ),
+            tries: Tries::new(),
         };
         let reply = match self.travel(&mut journey, trace).await {
             Err(mishap) if mishap.is_out_of_reach() && journey.trail.hops() == 0 => {

@@ -1,15 +1,16 @@
-//! A connection to an origin: its addresses, those that may be dialled, the first that answers, TLS (RFC 8305).
+//! A connection to an origin: its addresses, those of them that may be dialled, the first that answers, TLS.
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use rustix::io::Errno;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::conn::stream::Stream;
@@ -17,7 +18,15 @@ use crate::http::uri::{Host, Origin, Scheme};
 use crate::registry::reach::Reach;
 use crate::registry::redirect::may_dial;
 use crate::timeouts;
+use crate::upstream::race::{connect_any, in_turns};
 use crate::upstream::resolve::Resolver;
+
+/// Makes connections.
+#[derive(Debug)]
+pub struct Dialler {
+    resolver: Resolver,
+    tls: Arc<ClientConfig>,
+}
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -48,45 +57,103 @@ impl fmt::Display for DialError {
 
 impl std::error::Error for DialError {}
 
-/// Connects to `origin`; with a `reach`, only to addresses within it.
-///
-/// The address that was checked is the one that is connected to: names are not looked up again.
-pub async fn dial(
-    origin: &Origin,
-    reach: Option<Reach>,
-    resolver: &Resolver,
-    tls: &Arc<ClientConfig>,
-) -> Result<Stream, DialError> {
-    let addresses = match origin.host() {
-        Host::Address(address) => vec![*address],
-        Host::Name(name) => resolver.lookup(name).await.map_err(DialError::Lookup)?,
-    };
-    let allowed: Vec<_> = addresses
-        .iter()
-        .copied()
-        .filter(|&address| may_dial(reach, address))
-        .collect();
-    if let (true, Some(&first)) = (allowed.is_empty(), addresses.first()) {
-        return Err(DialError::Forbidden(first));
+impl DialError {
+    /// Whether it may go better another time.
+    pub fn is_passing(&self) -> bool {
+        !matches!(self, DialError::Forbidden(_))
     }
-    let tcp = timeout(
-        timeouts::CONNECT,
-        connect_any(in_turns(&allowed), origin.port()),
-    )
-    .await
-    .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long")))
-    .map_err(DialError::Connect)?;
-    // A head and its body go out in one write; waiting to merge it with another only delays it.
-    let _ = tcp.set_nodelay(true);
-    match origin.scheme() {
-        Scheme::Http => Ok(Stream::Tcp(tcp)),
-        Scheme::Https => start_tls(tcp, origin.host(), tls)
-            .await
-            .map_err(DialError::Tls),
+
+    /// Whether it says something of the origin, and not of docxy or of who named it.
+    pub fn is_the_origins(&self) -> bool {
+        match self {
+            DialError::Lookup(error) | DialError::Connect(error) => !is_ours(error),
+            DialError::Tls(_) => true,
+            DialError::Forbidden(_) => false,
+        }
     }
 }
 
-async fn start_tls(tcp: TcpStream, host: &Host, config: &Arc<ClientConfig>) -> io::Result<Stream> {
+/// Whether docxy or its machine has run out of something.
+fn is_ours(error: &io::Error) -> bool {
+    let ours = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOMEM,
+        Errno::NOBUFS,
+        Errno::ADDRNOTAVAIL,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
+}
+
+/// The addresses whose TLS has failed. They come last from then on: another machine may do better.
+pub type Shunned = Vec<IpAddr>;
+
+impl Dialler {
+    /// One that knows no name yet.
+    pub fn new(tls: Arc<ClientConfig>) -> Dialler {
+        Dialler {
+            resolver: Resolver::default(),
+            tls,
+        }
+    }
+
+    /// Connects to `origin` before `deadline`; with a `reach`, only to addresses within it.
+    ///
+    /// The address that was checked is the one that is connected to: names are not looked up again.
+    pub async fn dial(
+        &self,
+        origin: &Origin,
+        reach: Option<Reach>,
+        shunned: &mut Shunned,
+        deadline: Option<Instant>,
+    ) -> Result<Stream, DialError> {
+        let mut addresses = in_turns(&self.addresses(origin.host(), reach).await?);
+        addresses.sort_by_key(|address| shunned.contains(address));
+        let by = deadline_within(timeouts::CONNECT, deadline);
+        let tcp = timeout_at(by, connect_any(addresses, origin.port()))
+            .await
+            .unwrap_or_else(|_| Err(too_slow("it took too long")))
+            .map_err(DialError::Connect)?;
+        // A head and its body go out in one write; waiting to merge it with another only delays it.
+        let _ = tcp.set_nodelay(true);
+        match origin.scheme() {
+            Scheme::Http => Ok(Stream::Tcp(tcp)),
+            Scheme::Https => {
+                let address = tcp.peer_addr().map(|peer| peer.ip()).ok();
+                let by = deadline_within(timeouts::TLS_HANDSHAKE, deadline);
+                let tls = start_tls(tcp, origin.host(), &self.tls, by).await;
+                tls.map_err(|error| {
+                    shunned.extend(address);
+                    DialError::Tls(error)
+                })
+            }
+        }
+    }
+
+    /// The addresses of `host` that may be dialled.
+    async fn addresses(&self, host: &Host, reach: Option<Reach>) -> Result<Vec<IpAddr>, DialError> {
+        let mut addresses = match host {
+            Host::Address(address) => vec![*address],
+            Host::Name(name) => {
+                let found = self.resolver.lookup(name).await;
+                found.map_err(DialError::Lookup)?
+            }
+        };
+        let first = addresses.first().copied();
+        addresses.retain(|&address| may_dial(reach, address));
+        match first {
+            Some(first) if addresses.is_empty() => Err(DialError::Forbidden(first)),
+            _ => Ok(addresses),
+        }
+    }
+}
+
+async fn start_tls(
+    tcp: TcpStream,
+    host: &Host,
+    config: &Arc<ClientConfig>,
+    by: Instant,
+) -> io::Result<Stream> {
     let name = match host {
         Host::Address(address) => ServerName::from(*address),
         Host::Name(name) => ServerName::try_from(name.to_string()).map_err(|_| {
@@ -97,106 +164,35 @@ async fn start_tls(tcp: TcpStream, host: &Host, config: &Arc<ClientConfig>) -> i
         })?,
     };
     let handshake = TlsConnector::from(Arc::clone(config)).connect(name, tcp);
-    let tls = timeout(timeouts::TLS_HANDSHAKE, handshake)
+    let tls = timeout_at(by, handshake)
         .await
-        .unwrap_or_else(|_| {
-            Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the handshake took too long",
-            ))
-        })?;
+        .unwrap_or_else(|_| Err(too_slow("the handshake took too long")))?;
     Ok(Stream::Tls(Box::new(tls.into())))
 }
 
-/// Addresses of both families in turn, beginning with the resolver's first (RFC 8305 §4).
-fn in_turns(addresses: &[IpAddr]) -> Vec<IpAddr> {
-    let first_is_v6 = addresses.first().is_some_and(IpAddr::is_ipv6);
-    let (mut one, mut other): (Vec<_>, Vec<_>) = addresses
-        .iter()
-        .partition(|address| address.is_ipv6() == first_is_v6);
-    let mut turns = Vec::with_capacity(addresses.len());
-    while !one.is_empty() {
-        turns.push(one.remove(0));
-        std::mem::swap(&mut one, &mut other);
-        if one.is_empty() {
-            std::mem::swap(&mut one, &mut other);
-        }
-    }
-    turns
+fn too_slow(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
-/// The first connection that comes about. A next address is tried when one has failed, or after a while beside it.
-async fn connect_any(addresses: Vec<IpAddr>, port: u16) -> io::Result<TcpStream> {
-    if let [only] = addresses[..] {
-        return TcpStream::connect(SocketAddr::new(only, port)).await;
-    }
-    let mut addresses = addresses.into_iter();
-    let mut attempts = JoinSet::new();
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "there is no address");
-    loop {
-        if let Some(address) = addresses.next() {
-            attempts.spawn(TcpStream::connect(SocketAddr::new(address, port)));
-        } else if attempts.is_empty() {
-            return Err(last);
-        }
-        let more = addresses.len() > 0;
-        tokio::select! {
-            Some(attempt) = attempts.join_next() => match attempt {
-                Ok(Ok(tcp)) => return Ok(tcp),
-                Ok(Err(error)) => last = error,
-                Err(error) => last = io::Error::other(error),
-            },
-            () = sleep(timeouts::NEXT_ADDRESS), if more => {}
-        }
-    }
+/// The end of a step that may take this long, within what may take until `deadline`.
+fn deadline_within(limit: Duration, deadline: Option<Instant>) -> Instant {
+    let by = Instant::now() + limit;
+    deadline.map_or(by, |deadline| by.min(deadline))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
-
-    fn ips(text: &str) -> Vec<IpAddr> {
-        text.split_whitespace()
-            .map(|address| address.parse().unwrap())
-            .collect()
-    }
 
     #[test]
-    fn families_take_turns() {
-        let cases = [
-            ("", ""),
-            ("10.0.0.1", "10.0.0.1"),
-            ("::1 ::2 10.0.0.1", "::1 10.0.0.1 ::2"),
-            (
-                "10.0.0.1 10.0.0.2 10.0.0.3 ::1",
-                "10.0.0.1 ::1 10.0.0.2 10.0.0.3",
-            ),
-            ("10.0.0.1 ::1 ::2 10.0.0.2", "10.0.0.1 ::1 10.0.0.2 ::2"),
-        ];
-        for (given, expected) in cases {
-            assert_eq!(in_turns(&ips(given)), ips(expected), "{given}");
+    fn what_docxy_lacks_is_not_the_origins_fault() {
+        let error = |errno: Errno| DialError::Connect(errno.into());
+        for errno in [Errno::CONNREFUSED, Errno::TIMEDOUT, Errno::HOSTUNREACH] {
+            assert!(error(errno).is_the_origins(), "{errno}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_refusing_address_is_passed_over() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        // Nothing listens on the second loopback address.
-        let tcp = connect_any(ips("127.0.0.2 127.0.0.1"), port).await.unwrap();
-        assert_eq!(tcp.peer_addr().unwrap().ip(), ips("127.0.0.1")[0]);
-    }
-
-    #[tokio::test]
-    async fn all_refusing_is_an_error_that_says_so() {
-        let port = {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            listener.local_addr().unwrap().port()
-        };
-        let error = connect_any(ips("127.0.0.1 127.0.0.2"), port)
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL] {
+            assert!(!error(errno).is_the_origins(), "{errno}");
+        }
+        assert!(!DialError::Forbidden([10, 0, 0, 1].into()).is_the_origins());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use crate::http::uri::Origin;
 use crate::timeouts;
@@ -21,6 +22,8 @@ pub struct UpstreamError {
 pub enum Fault {
     /// There is no connection to it.
     Unreachable(DialError),
+    /// There was none a moment ago, for this reason, and another try has to wait.
+    Down(Arc<str>),
     /// The connection ended or broke before an answer.
     Broken(io::Error),
     /// No answer came in time.
@@ -35,7 +38,7 @@ impl UpstreamError {
         match &self.fault {
             Fault::Unreachable(DialError::Tls(error)) if is_slow(error) => 504,
             Fault::Unreachable(DialError::Forbidden(_) | DialError::Tls(_)) => 502,
-            Fault::Unreachable(_) => 503,
+            Fault::Unreachable(_) | Fault::Down(_) => 503,
             Fault::Broken(_) | Fault::Malformed(_) => 502,
             Fault::Slow => 504,
         }
@@ -51,6 +54,7 @@ impl fmt::Display for UpstreamError {
         write!(f, "{}: ", self.origin)?;
         match &self.fault {
             Fault::Unreachable(error) => write!(f, "{error}"),
+            Fault::Down(why) => write!(f, "it failed a moment ago and is not asked yet: {why}"),
             Fault::Broken(error) => write!(f, "the connection ended before an answer: {error}"),
             Fault::Slow => {
                 write!(

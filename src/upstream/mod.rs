@@ -1,40 +1,48 @@
-//! Requests to upstreams: take or dial a connection, send, read the head of the answer, retry once where that is safe.
+//! Requests to upstreams: take or dial a connection, send, read the head of the answer, try again where that is safe.
 
+mod ask;
 pub mod dial;
 pub mod fault;
+pub mod outage;
 pub mod pool;
+pub mod race;
 pub mod reply;
 pub mod resolve;
+pub mod tries;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rustls::ClientConfig;
-use tokio::time::Instant;
+use tokio::time::sleep;
 
+use crate::conn::Conn;
 use crate::conn::body::Body;
-use crate::conn::{Conn, ReadHeadError};
-use crate::http::framing;
-use crate::http::head::{RESPONSE_LIMITS, ResponseHead};
+use crate::conn::stream::Stream;
 use crate::http::uri::Origin;
+use crate::log::Log;
 use crate::registry::reach::Reach;
-use crate::timeouts::{self, Timeouts};
-use crate::upstream::dial::dial;
+use crate::timeouts::Timeouts;
+use crate::upstream::ask::ask;
+use crate::upstream::dial::{DialError, Dialler, Shunned};
 use crate::upstream::fault::{Fault, UpstreamError};
+use crate::upstream::outage::{Outages, Standing};
 use crate::upstream::pool::{Pool, Pooled};
-use crate::upstream::reply::{Effort, Reply};
-use crate::upstream::resolve::Resolver;
+use crate::upstream::reply::Reply;
+use crate::upstream::tries::Tries;
 
-/// Interim answers before the real one; no server has a reason to send more.
-const MAX_INTERIM: usize = 8;
+/// What a server says to a connection that has been idle for too long for it (RFC 9110 §15.5.9).
+const REQUEST_TIMEOUT: u16 = 408;
 
 /// Sends requests to upstreams and keeps their connections.
 #[derive(Debug)]
 pub struct Client {
     pool: Mutex<Pool<Key, Conn>>,
-    resolver: Resolver,
-    tls: Arc<ClientConfig>,
+    dialler: Dialler,
+    outages: Arc<Outages<Key>>,
     timeouts: Timeouts,
+    log: Log,
 }
 
 /// Connections are shared only between requests that may reach the same addresses: what a private upstream may point to,
@@ -63,30 +71,60 @@ pub struct Message<'a> {
 pub enum Over {
     /// One that is idle, if there is one.
     Any,
-    /// A new one: what went wrong may have been the connection's fault.
+    /// A new one, whatever is known of outages: what went wrong may have been the connection's fault, and somebody
+    /// waits for the rest.
     Fresh,
 }
 
 impl Client {
-    /// A client without connections, one of as many as there are workers.
-    pub fn new(tls: Arc<ClientConfig>, timeouts: Timeouts, workers: usize) -> Client {
+    /// A client without connections.
+    pub fn new(tls: Arc<ClientConfig>, timeouts: Timeouts, log: Log) -> Client {
+        Client::sharing(Arc::default(), 1, tls, timeouts, log)
+    }
+
+    /// A client for each of so many workers. They share the bound on idle connections, and what one finds out of an
+    /// outage all know.
+    pub fn for_workers(
+        workers: usize,
+        tls: &Arc<ClientConfig>,
+        timeouts: Timeouts,
+        log: Log,
+    ) -> Vec<Client> {
+        let outages = Arc::default();
+        let client = |_| {
+            let (outages, tls) = (Arc::clone(&outages), Arc::clone(tls));
+            Client::sharing(outages, workers, tls, timeouts, log)
+        };
+        (0..workers).map(client).collect()
+    }
+
+    fn sharing(
+        outages: Arc<Outages<Key>>,
+        workers: usize,
+        tls: Arc<ClientConfig>,
+        timeouts: Timeouts,
+        log: Log,
+    ) -> Client {
         Client {
             pool: Mutex::new(Pool::shared_by(workers)),
-            resolver: Resolver::default(),
-            tls,
+            dialler: Dialler::new(tls),
+            outages,
             timeouts,
+            log,
         }
     }
 
     /// Sends a request to `origin` and reads the head of its answer; interim answers are passed over.
     ///
     /// With a `reach`, only addresses within it are dialled. A request without body that fails on a reused connection
-    /// before any byte of an answer is sent once more, on a fresh connection.
+    /// before any byte of an answer is sent once more, on a fresh connection. One for which there is no connection is
+    /// tried again as far as `tries` allow.
     pub async fn send(
         &self,
         origin: &Origin,
         reach: Option<Reach>,
         message: &Message<'_>,
+        tries: &mut Tries,
     ) -> Result<Reply, UpstreamError> {
         let key = Key {
             origin: origin.clone(),
@@ -96,32 +134,78 @@ impl Client {
             origin: origin.clone(),
             fault,
         };
-        let mut effort = Effort::default();
         // What may not be sent twice goes out on a connection that cannot have grown stale.
         let may_be_idle = message.over == Over::Any && message.body.is_empty();
-        let pooled = may_be_idle.then(|| self.take(&key)).flatten();
-        if let Some(pooled) = pooled {
-            let reused = Effort {
-                reused: true,
-                retries: 0,
-            };
-            match self.exchange(key.clone(), pooled, message, reused).await {
-                Err(Fault::Broken(_)) => effort.retries = 1,
-                other => return other.map_err(fail),
+        if let Some(pooled) = may_be_idle.then(|| self.take(&key)).flatten() {
+            match self.exchange(key.clone(), pooled, message).await {
+                Ok(reply) if reply.head.status == REQUEST_TIMEOUT => {}
+                Err(Fault::Broken(error)) => {
+                    self.log.debug(format_args!(
+                        "{origin}: an idle connection was dead: {error}"
+                    ));
+                    if error.kind() == io::ErrorKind::TimedOut {
+                        // Whatever has forgotten this one has forgotten those that were idle beside it.
+                        self.pool().forget(&key);
+                    }
+                }
+                outcome => return outcome.map_err(fail),
             }
+            tries.count();
         }
-        let stream = dial(origin, reach, &self.resolver, &self.tls)
-            .await
-            .map_err(|e| fail(Fault::Unreachable(e)))?;
-        let fresh = Pooled::new(Conn::new(stream), std::time::Instant::now());
-        self.exchange(key, fresh, message, effort)
-            .await
-            .map_err(fail)
+        let stream = self.connect(&key, message.over, tries).await;
+        let fresh = Pooled::new(Conn::new(stream.map_err(fail)?), Instant::now());
+        self.exchange(key, fresh, message).await.map_err(fail)
     }
 
     /// Closes what has been idle for too long.
     pub fn sweep(&self) {
-        self.pool().sweep(std::time::Instant::now());
+        self.pool().sweep(Instant::now());
+    }
+
+    /// A new connection, unless one could not be made just now.
+    async fn connect(&self, key: &Key, over: Over, tries: &mut Tries) -> Result<Stream, Fault> {
+        let (mut shunned, mut deadline) = (Shunned::new(), None);
+        loop {
+            let standing = self.standing(key, over);
+            if let Standing::Down(why) = standing {
+                return Err(Fault::Down(why));
+            }
+            let (origin, reach) = (&key.origin, key.reach);
+            let dialled = self.dialler.dial(origin, reach, &mut shunned, deadline);
+            let error = match dialled.await {
+                Ok(stream) => {
+                    self.outages.reached(key);
+                    return Ok(stream);
+                }
+                Err(error) => error,
+            };
+            // One that finds out for all says so at once.
+            let may_pass = standing == Standing::Good && error.is_passing();
+            let Some(pause) = may_pass.then(|| tries.again()).flatten() else {
+                self.give_up(key, over, &error);
+                return Err(Fault::Unreachable(error));
+            };
+            let in_ms = pause.as_millis();
+            self.log
+                .debug(format_args!("{origin}: {error}; another try in {in_ms} ms"));
+            sleep(pause).await;
+            deadline = Some(tries.deadline());
+        }
+    }
+
+    fn standing(&self, key: &Key, over: Over) -> Standing {
+        match over {
+            Over::Any => self.outages.standing(key, Instant::now()),
+            Over::Fresh => Standing::Good,
+        }
+    }
+
+    /// Remembers for others that there is no connection.
+    fn give_up(&self, key: &Key, over: Over, error: &DialError) {
+        if over == Over::Any && error.is_the_origins() {
+            let why = error.to_string();
+            self.outages.failed(key.clone(), &why, Instant::now());
+        }
     }
 
     async fn exchange(
@@ -129,31 +213,18 @@ impl Client {
         key: Key,
         mut pooled: Pooled<Conn>,
         message: &Message<'_>,
-        effort: Effort,
     ) -> Result<Reply, Fault> {
-        let conn = &mut pooled.conn;
-        conn.write_all([message.head, message.body], timeouts::RESPONSE_HEAD)
-            .await
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::TimedOut => Fault::Slow,
-                _ => Fault::Broken(error),
-            })?;
-        let head = read_final_head(conn).await?;
-        let framing = framing::of_response(&head, message.method)
-            .map_err(|error| Fault::Malformed(error.to_string()))?;
-        let address = conn
-            .stream()
-            .tcp()
-            .peer_addr()
-            .map_err(Fault::Broken)?
-            .ip()
-            .to_canonical();
+        // Afterwards the connection may have been reset, and its answer be whole nevertheless.
+        let peer = pooled.conn.stream().tcp().peer_addr();
+        let peer = peer.map_err(Fault::Broken)?;
+        let beginning = ask(&mut pooled.conn, message).await?;
         Ok(Reply {
-            head,
-            framing,
-            address,
-            effort,
-            body: Body::new(framing),
+            head: beginning.head,
+            framing: beginning.framing,
+            address: peer.ip().to_canonical(),
+            reused: pooled.is_reused(),
+            keeps: beginning.in_step,
+            body: Body::new(beginning.framing),
             key,
             pooled,
             stall: self.timeouts.body,
@@ -162,7 +233,7 @@ impl Client {
 
     fn take(&self, key: &Key) -> Option<Pooled<Conn>> {
         loop {
-            let mut pooled = self.pool().take(key, std::time::Instant::now())?;
+            let mut pooled = self.pool().take(key, Instant::now())?;
             if pooled.conn.is_quiet() {
                 return Some(pooled);
             }
@@ -172,35 +243,4 @@ impl Client {
     fn pool(&self) -> MutexGuard<'_, Pool<Key, Conn>> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn read_final_head(conn: &mut Conn) -> Result<ResponseHead, Fault> {
-    let deadline = Instant::now() + timeouts::RESPONSE_HEAD;
-    for _ in 0..=MAX_INTERIM {
-        let bytes = conn
-            .read_head(RESPONSE_LIMITS, deadline, |_| Ok(()))
-            .await
-            .map_err(|error| match error {
-                ReadHeadError::Closed => Fault::Broken(io::ErrorKind::UnexpectedEof.into()),
-                ReadHeadError::Cut => Fault::Malformed("it ended within its head".to_owned()),
-                ReadHeadError::TimedOut => Fault::Slow,
-                ReadHeadError::Head(error) => Fault::Malformed(error.to_string()),
-                ReadHeadError::Io(error) if conn.buffered().is_empty() => Fault::Broken(error),
-                ReadHeadError::Io(error) => {
-                    Fault::Malformed(format!("it broke within its head: {error}"))
-                }
-            })?;
-        let head =
-            ResponseHead::parse(bytes).map_err(|error| Fault::Malformed(error.to_string()))?;
-        match head.status {
-            101 => {
-                return Err(Fault::Malformed(
-                    "it switches protocols, which nobody asked for".to_owned(),
-                ));
-            }
-            100..=199 => {}
-            _ => return Ok(head),
-        }
-    }
-    Err(Fault::Malformed("too many interim answers".to_owned()))
 }

@@ -90,6 +90,11 @@ impl<K: Eq + Hash, C> Pool<K, C> {
         idle.push(Idle { pooled, since: now });
     }
 
+    /// Drops all idle connections to `key`.
+    pub fn forget(&mut self, key: &K) {
+        self.idle.remove(key);
+    }
+
     /// Drops what has been idle for too long.
     pub fn sweep(&mut self, now: Instant) {
         self.idle.retain(|_, idle| {
@@ -163,6 +168,18 @@ mod tests {
         assert_eq!(
             (pool.len(), take(&mut pool, "b", now + IDLE_LIFE)),
             (1, Some(2))
+        );
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone() {
+        let now = Instant::now();
+        let mut pool = filled(now, &[1, 2]);
+        pool.put("b", Pooled::new(3, now), now);
+        pool.forget(&"a");
+        assert_eq!(
+            (take(&mut pool, "a", now), take(&mut pool, "b", now)),
+            (None, Some(3))
         );
     }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::time::timeout;
 
 use crate::conn::Conn;
@@ -27,21 +28,14 @@ pub struct Reply {
     pub framing: BodyFraming,
     /// The address that answered.
     pub address: IpAddr,
-    /// How it came about, for the log.
-    pub effort: Effort,
+    /// Whether the connection had carried another request before.
+    pub reused: bool,
+    /// Whether the connection may carry another request after this one, as far as the request goes.
+    pub(super) keeps: bool,
     pub(super) body: Body,
     pub(super) key: Key,
     pub(super) pooled: Pooled<Conn>,
     pub(super) stall: Duration,
-}
-
-/// What an answer has cost.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Effort {
-    /// The connection had carried another request before.
-    pub reused: bool,
-    /// How often the request was sent again.
-    pub retries: u32,
 }
 
 impl Reply {
@@ -98,16 +92,21 @@ impl Reply {
         let Reply {
             head,
             framing,
+            keeps,
             body,
             key,
             mut pooled,
             ..
         } = self;
-        let in_order = body.is_done()
+        let in_order = keeps
+            && body.is_done()
             && framing != BodyFraming::UntilClose
             && head.allows_keep_alive()
             && pooled.conn.buffered().is_empty();
         if in_order {
+            if !pooled.is_reused() {
+                tell_the_dead(&pooled.conn);
+            }
             pooled.conn.release();
             client.pool().put(key, pooled, std::time::Instant::now());
         }
@@ -131,4 +130,12 @@ impl Reply {
             Err(_) => {}
         }
     }
+}
+
+/// Makes the kernel break a connection that acknowledges nothing, so that one that a firewall has forgotten while it was
+/// idle is told from a slow server.
+fn tell_the_dead(conn: &Conn) {
+    let tcp = SockRef::from(conn.stream().tcp());
+    // Without the option such a connection costs the whole wait for an answer.
+    let _ = tcp.set_tcp_user_timeout(Some(timeouts::UNACKNOWLEDGED));
 }

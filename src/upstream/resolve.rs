@@ -13,8 +13,9 @@ use crate::timeouts;
 /// How long an answer is used without asking again.
 const KEEP: Duration = Duration::from_secs(30);
 
-/// How long those who waited for a lookup share its failure instead of repeating it one after another.
-const KEEP_FAILURE: Duration = Duration::from_secs(1);
+/// How long those who waited for a lookup share its failure instead of repeating it one after another. Shorter than the
+/// pause before another try.
+const KEEP_FAILURE: Duration = Duration::from_millis(150);
 
 /// Names that are remembered. Redirects name new ones, so this has to end somewhere; no pull needs more than a few.
 const MAX_NAMES: usize = 1024;

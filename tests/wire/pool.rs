@@ -1,35 +1,9 @@
 //! Upstream connections: reused when in order, replaced without the client's noticing when stale (design §8).
 
-use std::process::Command;
-
-use crate::docxy::Docxy;
-use crate::stand::{MANIFEST, NAME, ask, get, named, settled};
+use crate::stand::{MANIFEST, ask, get, settled, with_one_worker};
 use crate::wire::answer::Act;
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Client, Gate, Request, Server};
-
-/// docxy keeps a pool for each core that it may use; which of them serves a client is chance.
-fn on_one_core(upstream: &Server, args: &[&str]) -> Docxy {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let allowed = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
-        .unwrap();
-    let core = allowed.trim().split([',', '-']).next().unwrap();
-    let mut command = Command::new("taskset");
-    command.args([
-        "-c",
-        core,
-        env!("CARGO_BIN_EXE_docxy"),
-        "--listen",
-        "127.0.0.1:0",
-    ]);
-    Docxy::start_with(
-        command
-            .args(["--upstream", &named(NAME, upstream)])
-            .args(args),
-    )
-}
 
 fn connections(registry: &Server) -> Vec<usize> {
     registry
@@ -46,7 +20,7 @@ fn requests_of_several_clients_share_a_connection() {
         _ if request.head.target().ends_with("none") => Answer::new("404 Not Found", &[], "no"),
         _ => Answer::ok("hello"),
     });
-    let docxy = on_one_core(&registry, &[]);
+    let docxy = with_one_worker(&registry, &[]);
     assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
     assert_eq!(
         settled(&docxy, &Ask::head(MANIFEST))
@@ -68,7 +42,7 @@ fn tls_connections_are_shared_too() {
     let directory = tempfile::tempdir().unwrap();
     let (roots, _) = identity.write(directory.path());
     let registry = Server::start_tls(identity.server(), |_| Answer::ok("hello"));
-    let docxy = on_one_core(&registry, &["--upstream-ca", roots.to_str().unwrap()]);
+    let docxy = with_one_worker(&registry, &["--upstream-ca", roots.to_str().unwrap()]);
     for _ in 0..3 {
         assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
     }
@@ -115,7 +89,7 @@ fn what_must_not_be_reused_is_not() {
     for (case, answer) in table {
         let size = answer.bytes().len();
         let registry = Server::start(move |_| answer.clone());
-        let docxy = on_one_core(&registry, &[]);
+        let docxy = with_one_worker(&registry, &[]);
         for connection in 0..2 {
             assert_eq!(
                 settled(&docxy, &Ask::get(MANIFEST)).text(),
@@ -140,7 +114,7 @@ fn what_comes_on_an_idle_connection_is_never_the_next_answer() {
         0 => first.clone(),
         _ => Answer::ok("hello"),
     });
-    let docxy = on_one_core(&registry, &[]);
+    let docxy = with_one_worker(&registry, &[]);
     assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
     gate.open();
     registry.wait_for_sent(0, Answer::ok("hello").bytes().len() + forged.len());
@@ -158,7 +132,7 @@ fn surplus_behind_a_bodiless_answer_is_never_the_next_answer() {
         )),
         _ => Answer::ok("true"),
     });
-    let docxy = on_one_core(&registry, &[]);
+    let docxy = with_one_worker(&registry, &[]);
     assert_eq!(settled(&docxy, &Ask::head(MANIFEST)).status(), 200);
     assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "true");
 }
@@ -166,7 +140,7 @@ fn surplus_behind_a_bodiless_answer_is_never_the_next_answer() {
 #[test]
 fn a_connection_closed_while_idle_is_replaced() {
     let registry = Server::start(|_| Answer::ok("hello").close());
-    let docxy = on_one_core(&registry, &[]);
+    let docxy = with_one_worker(&registry, &[]);
     for _ in 0..5 {
         assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
     }
@@ -194,7 +168,7 @@ fn a_request_lost_on_a_reused_connection_is_repeated_once_on_a_fresh_one() {
     for how in [Act::Close, Act::Reset, Act::Drop] {
         for request in [Ask::get(MANIFEST), Ask::head(MANIFEST)] {
             let registry = leaving_on_the_second(how.clone());
-            let docxy = on_one_core(&registry, &[]);
+            let docxy = with_one_worker(&registry, &[]);
             assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
             let mut client = Client::connect(docxy.addr());
             client.send(request.bytes());
@@ -219,7 +193,7 @@ fn the_repetition_is_not_repeated() {
             Answer::default().close()
         }
     });
-    let docxy = on_one_core(&registry, &[]);
+    let docxy = with_one_worker(&registry, &[]);
     assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
     let status = settled(&docxy, &Ask::get(MANIFEST)).status();
     assert!(status == 502 || status == 503, "{status}");
@@ -230,7 +204,7 @@ fn the_repetition_is_not_repeated() {
 fn a_request_lost_on_a_fresh_connection_is_not_repeated() {
     for how in [Act::Close, Act::Reset] {
         let registry = Server::start(move |_| Answer::default().then(how.clone()));
-        let status = get(&on_one_core(&registry, &[]), MANIFEST).status();
+        let status = get(&with_one_worker(&registry, &[]), MANIFEST).status();
         assert!(status == 502 || status == 503, "{status}");
         assert_eq!(connections(&registry), [0]);
     }
@@ -242,7 +216,7 @@ fn a_request_whose_answer_has_begun_is_not_repeated() {
         MANIFEST => Answer::ok("hello"),
         _ => Answer::raw("HTTP/1.1 200").close(),
     });
-    let docxy = on_one_core(&registry, &[]);
+    let docxy = with_one_worker(&registry, &[]);
     assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
     assert_eq!(get(&docxy, "/v2/a/b/manifests/other").status(), 502);
     assert_eq!(registry.lines().len(), 2);
@@ -256,7 +230,7 @@ fn a_form_is_not_repeated() {
     });
     let challenge = format!("Bearer realm=\"{}/token\"", auth.url());
     let registry = Server::start(move |_| Answer::challenge(&[&challenge]));
-    let docxy = on_one_core(&registry, &[]);
+    let docxy = with_one_worker(&registry, &[]);
     assert_eq!(
         settled(
             &docxy,
@@ -282,7 +256,7 @@ fn a_form_is_not_repeated() {
 #[test]
 fn a_connection_serves_a_thousand_requests() {
     let registry = Server::start(|_| Answer::ok("hello"));
-    let docxy = on_one_core(&registry, &["--log", "off"]);
+    let docxy = with_one_worker(&registry, &["--log", "off"]);
     let mut client = Client::connect(docxy.addr());
     for _ in 0..1001 {
         assert_eq!(client.ask(&Ask::get(MANIFEST)).complete().text(), "hello");
@@ -300,7 +274,7 @@ fn at_most_64_idle_connections_are_kept() {
             .then(Act::Wait(held.clone()))
             .send(Answer::ok("x").bytes())
     });
-    let docxy = on_one_core(&registry, &["--log", "off"]);
+    let docxy = with_one_worker(&registry, &["--log", "off"]);
     let mut clients: Vec<Client> = (0..80).map(|_| Client::connect(docxy.addr())).collect();
     clients
         .iter_mut()

@@ -32,6 +32,11 @@ pub fn before_with(upstream: &Server, args: &[&str]) -> Docxy {
     start(&[&["--upstream", &named(NAME, upstream)], args].concat())
 }
 
+/// [`before_with`], with one worker: each keeps a pool of its own, and which of them serves a client is chance.
+pub fn with_one_worker(upstream: &Server, args: &[&str]) -> Docxy {
+    before_with(upstream, &[&["--workers", "1"], args].concat())
+}
+
 /// `NAME=URL`.
 pub fn named(name: &str, upstream: &Server) -> String {
     format!("{name}={}", upstream.url())

@@ -16,6 +16,8 @@ pub enum Act {
     Wait(Gate),
     /// Sends nothing more until the peer leaves.
     Stall,
+    /// Receives nothing more, and acknowledges nothing: as if a firewall on the way had forgotten the connection.
+    Deafen,
     /// close_notify under TLS, then FIN.
     Close,
     /// FIN without close_notify.

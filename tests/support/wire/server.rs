@@ -85,8 +85,24 @@ impl Server {
         })
     }
 
+    /// On a listener of the test's own.
+    pub fn on(
+        listener: TcpListener,
+        script: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Server {
+        Server::run_on(listener, None, Arc::new(script))
+    }
+
     fn run(tls: Option<Arc<ServerConfig>>, script: Arc<Script>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Server::run_on(listener, tls, script)
+    }
+
+    fn run_on(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        script: Arc<Script>,
+    ) -> Server {
         let addr = listener.local_addr().expect("an address");
         let (record, stopping) = (
             Arc::new(Record::default()),
@@ -350,6 +366,10 @@ fn perform(record: &Record, connection: usize, wire: &mut Wire<Stream>, act: Act
         Act::Stall => {
             record.left(connection, wire.closing());
             Then::Leave
+        }
+        Act::Deafen => {
+            wire.stream.deafen();
+            Then::GoOn
         }
         Act::Close => {
             wire.stream.finish_writing();

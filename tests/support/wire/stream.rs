@@ -46,6 +46,14 @@ impl Stream {
         let _ = socket2::SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
     }
 
+    /// Has the kernel drop every segment that comes from now on, before it acknowledges it.
+    pub fn deafen(&self) {
+        const RETURN_NOTHING: socket2::SockFilter = socket2::SockFilter::new(0x06, 0, 0, 0);
+        socket2::SockRef::from(self.tcp())
+            .attach_filter(&[RETURN_NOTHING])
+            .expect("a socket filter");
+    }
+
     /// Says that nothing more will be written: close_notify under TLS, then FIN.
     pub fn finish_writing(&mut self) {
         match self {

@@ -1,0 +1,97 @@
+//! Asks once more where a CDN may answer better another time: it has a bad moment, or it refuses a signed URL.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::sleep;
+
+use crate::http::retry_after::retry_after;
+use crate::registry::redirect::Trail;
+use crate::registry::rewrite::Source;
+use crate::upstream::Over;
+use crate::upstream::fault::Fault;
+use crate::upstream::reply::Reply;
+use crate::upstream::tries::spread;
+
+use super::forward::{Journey, Mishap};
+use super::{Proxy, Trace};
+
+/// The pause before a CDN is asked once more that does not say how long it wants.
+const A_MOMENT: Duration = Duration::from_millis(200);
+
+/// Keeps apart, by once to twice as much, those whom a CDN has told the same.
+const JITTER: Duration = Duration::from_millis(100);
+
+/// The longest that a CDN may ask to wait; after that the client is better told.
+const LONGEST_MOMENT: Duration = Duration::from_secs(5);
+
+impl Proxy {
+    /// [Travels](Proxy::travel), and tries again what a redirect's target may answer better another time.
+    pub(super) async fn insist(
+        &self,
+        journey: &mut Journey<'_>,
+        trace: &mut Trace,
+    ) -> Result<Reply, Mishap> {
+        let reply = self.bear_with(journey, trace).await?;
+        if !is_expired(journey, &reply) || journey.tries.again_after(Duration::ZERO).is_none() {
+            return Ok(reply);
+        }
+        trace.retries += 1;
+        reply.discard(&self.client);
+        journey.trail = Trail::new(journey.trail.first().clone(), None);
+        self.bear_with(journey, trace).await
+    }
+
+    /// Travels, and once more to a CDN that has a bad moment.
+    async fn bear_with(
+        &self,
+        journey: &mut Journey<'_>,
+        trace: &mut Trace,
+    ) -> Result<Reply, Mishap> {
+        let answer = self.travel(journey, trace).await;
+        let pause = moment(journey, &answer).map(|wait| wait + spread(JITTER));
+        let pause = pause.and_then(|pause| journey.tries.again_after(pause));
+        let Some(pause) = pause else {
+            return answer;
+        };
+        trace.retries += 1;
+        let (asked, in_ms) = (&trace.asked, pause.as_millis());
+        self.shared.log.debug(format_args!(
+            "{asked}: a bad moment; another try in {in_ms} ms"
+        ));
+        if let Ok(reply) = answer {
+            reply.discard(&self.client);
+        }
+        sleep(pause).await;
+        // Another connection may lead to another machine.
+        journey.over = Over::Fresh;
+        self.travel(journey, trace).await
+    }
+}
+
+/// Whether this is how a CDN refuses a signed URL; the registry may have another one.
+fn is_expired(journey: &Journey<'_>, reply: &Reply) -> bool {
+    matches!(reply.head.status, 400 | 403)
+        && journey.method == b"GET"
+        && journey.source() == Source::Elsewhere
+}
+
+/// How long to wait for a better answer of a CDN than this one; `None` if it is to stand.
+fn moment(journey: &Journey<'_>, answer: &Result<Reply, Mishap>) -> Option<Duration> {
+    if journey.method != b"GET" || journey.trail.hops() == 0 {
+        return None;
+    }
+    let reply = match answer {
+        Ok(reply) => reply,
+        Err(Mishap::Upstream(error)) if matches!(error.fault, Fault::Broken(_)) => {
+            return Some(A_MOMENT);
+        }
+        Err(_) => return None,
+    };
+    let asked_for = reply.head.fields.first("retry-after");
+    let asked_for = asked_for.and_then(|value| retry_after(value, SystemTime::now()));
+    match (reply.head.status, asked_for) {
+        (429 | 502 | 503 | 504, Some(wait)) => (wait <= LONGEST_MOMENT).then(|| wait.max(A_MOMENT)),
+        (502..=504, None) => Some(A_MOMENT),
+        _ => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! One request over one connection, up to the head of its answer.
+
+use std::io;
+
+use tokio::time::Instant;
+
+use crate::conn::{Conn, ReadHeadError};
+use crate::http::framing::{self, BodyFraming};
+use crate::http::head::{RESPONSE_LIMITS, ResponseHead};
+use crate::timeouts;
+use crate::upstream::Message;
+use crate::upstream::fault::Fault;
+
+/// Interim answers before the real one; no server has a reason to send more.
+const MAX_INTERIM: usize = 8;
+
+/// How an answer begins.
+pub(super) struct Beginning {
+    pub(super) head: ResponseHead,
+    pub(super) framing: BodyFraming,
+    /// Whether the server can be trusted to have read the whole request and no more.
+    pub(super) in_step: bool,
+}
+
+/// Sends a request and reads the head of its answer; interim answers are passed over.
+///
+/// [`Fault::Broken`] says that no byte of an answer has come.
+pub(super) async fn ask(conn: &mut Conn, message: &Message<'_>) -> Result<Beginning, Fault> {
+    let sent = conn
+        .write_all([message.head, message.body], timeouts::RESPONSE_HEAD)
+        .await;
+    let head = match sent {
+        Ok(()) => read_final_head(conn, Instant::now() + timeouts::RESPONSE_HEAD).await?,
+        Err(error) => {
+            let last_words = read_final_head(conn, Instant::now() + timeouts::LAST_WORDS).await;
+            last_words.map_err(|_| unsent(error))?
+        }
+    };
+    let framing = framing::of_response(&head, message.method)
+        .map_err(|error| Fault::Malformed(error.to_string()))?;
+    Ok(Beginning {
+        head,
+        framing,
+        // A server that answers before it has read a body may take what is left of it for the next request.
+        in_step: message.body.is_empty(),
+    })
+}
+
+/// What it means that a request could not be written. The kernel gives up with an error number, docxy's own wait without.
+fn unsent(error: io::Error) -> Fault {
+    match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::TimedOut, None) => Fault::Slow,
+        _ => Fault::Broken(error),
+    }
+}
+
+async fn read_final_head(conn: &mut Conn, deadline: Instant) -> Result<ResponseHead, Fault> {
+    for interim in 0..=MAX_INTERIM {
+        let bytes = conn
+            .read_head(RESPONSE_LIMITS, deadline, |_| Ok(()))
+            .await
+            .map_err(|error| match error {
+                ReadHeadError::Closed if interim == 0 => {
+                    Fault::Broken(io::ErrorKind::UnexpectedEof.into())
+                }
+                ReadHeadError::Io(error) if interim == 0 && conn.buffered().is_empty() => {
+                    Fault::Broken(error)
+                }
+                ReadHeadError::TimedOut => Fault::Slow,
+                ReadHeadError::Head(error) => Fault::Malformed(error.to_string()),
+                ReadHeadError::Closed | ReadHeadError::Cut => {
+                    Fault::Malformed("it ended within its head".to_owned())
+                }
+                ReadHeadError::Io(error) => {
+                    Fault::Malformed(format!("it broke within its head: {error}"))
+                }
+            })?;
+        let head =
+            ResponseHead::parse(bytes).map_err(|error| Fault::Malformed(error.to_string()))?;
+        match head.status {
+            101 => {
+                return Err(Fault::Malformed(
+                    "it switches protocols, which nobody asked for".to_owned(),
+                ));
+            }
+            100..=199 => {}
+            _ => return Ok(head),
+        }
+    }
+    Err(Fault::Malformed("too many interim answers".to_owned()))
+}
