@@ -30,6 +30,7 @@ mod outage;
 mod pool;
 mod pool_races;
 mod proxy_protocol;
+mod random_closes;
 mod realms;
 mod redirect_targets;
 mod redirects;
