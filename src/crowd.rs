@@ -1,0 +1,94 @@
+//! Connections in a state that should not last, of which one too many pushes out the one that has been in it longest.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// Those that are in one state.
+#[derive(Debug)]
+pub struct Crowd {
+    room: usize,
+    count: AtomicUsize,
+    /// Wakes them in the order in which they came.
+    longest: Notify,
+}
+
+/// One of a crowd.
+struct Member<'a>(&'a Crowd);
+
+impl Crowd {
+    /// With room for so many.
+    pub fn new(room: usize) -> Crowd {
+        Crowd {
+            room,
+            count: AtomicUsize::new(0),
+            longest: Notify::new(),
+        }
+    }
+
+    /// Belongs to the crowd from the first poll until it is dropped; ends when it has been pushed out.
+    pub async fn pushed_out(&self) {
+        let _member = Member::join(self);
+        self.longest.notified().await;
+    }
+
+    /// Pushes out whoever has been in it longest, if there is anyone.
+    pub fn push_out(&self) {
+        // Without anyone, the next one would be pushed out for no reason.
+        if self.count.load(Ordering::Relaxed) > 0 {
+            self.longest.notify_one();
+        }
+    }
+}
+
+impl Member<'_> {
+    fn join(crowd: &Crowd) -> Member<'_> {
+        if crowd.count.fetch_add(1, Ordering::Relaxed) >= crowd.room {
+            crowd.longest.notify_one();
+        }
+        Member(crowd)
+    }
+}
+
+impl Drop for Member<'_> {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    fn is_out(member: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        member.poll(&mut cx).is_ready()
+    }
+
+    #[test]
+    fn one_too_many_pushes_out_the_longest() {
+        let crowd = Crowd::new(2);
+        let mut first = pin!(crowd.pushed_out());
+        let mut second = pin!(crowd.pushed_out());
+        assert!(!is_out(first.as_mut()) && !is_out(second.as_mut()));
+        {
+            let mut third = pin!(crowd.pushed_out());
+            assert!(!is_out(third.as_mut()));
+            assert!(!is_out(second.as_mut()) && is_out(first.as_mut()));
+        }
+        // The third has left by itself, so there is room again.
+        let mut fourth = pin!(crowd.pushed_out());
+        assert!(!is_out(fourth.as_mut()) && !is_out(second.as_mut()));
+        crowd.push_out();
+        assert!(!is_out(fourth.as_mut()) && is_out(second.as_mut()));
+    }
+
+    #[test]
+    fn nobody_is_pushed_out_of_an_empty_crowd() {
+        let crowd = Crowd::new(1);
+        crowd.push_out();
+        assert!(!is_out(pin!(crowd.pushed_out())));
+    }
+}
