@@ -10,7 +10,7 @@ use crate::registry::route::RouteError;
 use crate::registry::token::{PLACEHOLDER, SERVICE, TokenError};
 use crate::upstream::fault::UpstreamError;
 
-/// How long a client should wait before it asks for an unreachable upstream again, in seconds.
+/// How long a client should wait before it asks again for what could not be had, in seconds.
 const RETRY_AFTER: u32 = 5;
 
 /// How long a placeholder token may be used, in seconds. The upstream may come to want real ones.
@@ -88,6 +88,11 @@ impl Answer {
             end: End::Closes,
             ..Answer::error(status, code, why)
         }
+    }
+
+    /// 503 for a client for whom there is no room, after which its connection is closed.
+    pub fn full(why: impl fmt::Display) -> Answer {
+        Answer::fatal(503, "UNAVAILABLE", why).with("Retry-After", RETRY_AFTER.to_string())
     }
 
     /// The token for an upstream that needs none; docxy never sends it on.

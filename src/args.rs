@@ -165,6 +165,25 @@ pub struct Args {
     #[arg(long, help_heading = "Running", env = "DOCXY_CLIENT_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
     pub client_timeout: Duration,
 
+    /// Clients' connections at a time. Beyond that, idle ones are closed for new ones, or new ones get 503 or wait. Default:
+    /// one for each four descriptors (ulimit -n), but not more than one for each 256 KiB of memory
+    #[arg(
+        long,
+        help_heading = "Running",
+        env = "DOCXY_MAX_CONNECTIONS",
+        value_name = "N"
+    )]
+    pub max_connections: Option<NonZeroUsize>,
+
+    /// Connections of one address (IPv6: of a /64) at a time, unless it is a trusted proxy's. Default: no limit
+    #[arg(
+        long,
+        help_heading = "Running",
+        env = "DOCXY_MAX_CONNECTIONS_PER_IP",
+        value_name = "N"
+    )]
+    pub max_connections_per_ip: Option<NonZeroUsize>,
+
     /// How long a stop waits for running transfers
     #[arg(long, help_heading = "Running", env = "DOCXY_DRAIN", value_name = "DURATION", default_value = "300s", value_parser = parse_patience)]
     pub drain: Duration,

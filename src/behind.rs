@@ -38,7 +38,8 @@ impl TrustedProxies {
         self.0.is_empty() || self.contains(from)
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    /// Whether the network that an address is in has been named.
+    pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(&address))
     }
 }

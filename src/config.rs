@@ -52,6 +52,10 @@ pub struct Config {
     pub trusted_proxy: Vec<IpNet>,
     /// How long peers may be silent.
     pub timeouts: Timeouts,
+    /// Connections of clients at a time; `None` for as many as the system has room for.
+    pub max_connections: Option<NonZeroUsize>,
+    /// Those of one client; `None` for any number.
+    pub max_connections_per_ip: Option<NonZeroUsize>,
     /// How long a stop waits.
     pub drain: Duration,
     /// How many workers serve.
@@ -119,6 +123,8 @@ impl Config {
             allow_client,
             trusted_proxy,
             timeouts,
+            max_connections: args.max_connections,
+            max_connections_per_ip: args.max_connections_per_ip,
             drain: args.drain,
             workers: args.workers.unwrap_or_else(one_for_each_core),
             log: args.log,

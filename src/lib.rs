@@ -44,11 +44,10 @@ pub mod upstream;
 
 pub mod answer;
 pub mod behind;
-pub mod crowd;
+pub mod limits;
 pub mod log;
 pub mod stop;
 pub mod timeouts;
-pub mod turns;
 
 pub mod conn;
 pub mod tls;

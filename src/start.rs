@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::TcpListener;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -10,6 +11,8 @@ use crate::acme::renewal::Acme;
 use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::http::uri::Scheme;
+use crate::limits::admission::{Admission, Limits};
+use crate::limits::capacity;
 use crate::log::Log;
 use crate::proxy::realm::Realms;
 use crate::proxy::{Proxy, Shared};
@@ -138,8 +141,28 @@ pub struct Running {
     pub stopper: Stopper,
     /// Tells whether they are to stop.
     pub stop: Stop,
+    /// Which connections they serve.
+    pub admission: Arc<Admission>,
     /// Where things are said.
     pub log: Log,
+}
+
+/// The limits on connections, and a warning if the system has no room for them.
+fn limits(config: &Config) -> (Limits, Option<String>) {
+    let wanted = config.max_connections.map(NonZeroUsize::get);
+    let limits = Limits {
+        connections: wanted.unwrap_or_else(capacity::connections),
+        of_one_client: config.max_connections_per_ip,
+    };
+    let too_few = wanted.and_then(capacity::too_few_descriptors);
+    let warning = too_few.map(|limit| {
+        format!(
+            "--max-connections: {} connections may need more than the {limit} descriptors that docxy may have; \
+             raise that limit (LimitNOFILE= of systemd, ulimit -n) or have fewer",
+            limits.connections
+        )
+    });
+    (limits, warning)
 }
 
 /// Puts together what all workers share and starts them. `ca` is that of a self-made certificate, in PEM.
@@ -152,6 +175,11 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
     let name = u64::from_ne_bytes(tls::random()?);
     let timeouts = config.timeouts;
     let log = Log::new(config.log);
+    let (limits, warning) = limits(&config);
+    if let Some(warning) = warning {
+        eprintln!("docxy: warning: {warning}");
+    }
+    let admission = Arc::new(Admission::new(limits));
     let shared = Arc::new(Shared {
         realms: Realms::new(config.table.ids().count()),
         table: config.table,
@@ -162,6 +190,7 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
         ca,
         via: format!("docxy-{name:016x}"),
         timeouts,
+        admission: Arc::clone(&admission),
         handshakes: Handshakes::new(),
         log,
     });
@@ -182,6 +211,7 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
         workers,
         stopper,
         stop,
+        admission,
         log,
     })
 }

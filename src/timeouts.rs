@@ -8,6 +8,9 @@ pub const CLIENT_HEAD: Duration = Duration::from_secs(10);
 /// The first byte on a connection that was accepted just before a stop.
 pub const FIRST_REQUEST: Duration = Duration::from_secs(2);
 
+/// The request of a connection beyond the limit on connections; there are few places for those.
+pub const SPARE_PLACE: Duration = Duration::from_secs(2);
+
 /// A client's connection between two requests; longer than the 60 s of most clients, so that they close first.
 pub const CLIENT_IDLE: Duration = Duration::from_secs(75);
 

@@ -21,6 +21,7 @@ use crate::behind::TrustedProxies;
 use crate::http::head::RequestHead;
 use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
+use crate::limits::admission::Admission;
 use crate::log::{Log, Record};
 use crate::proxy::realm::Realms;
 use crate::proxy::unfinished::Flow;
@@ -65,6 +66,8 @@ pub struct Shared {
     pub realms: Realms,
     /// How long peers may be silent.
     pub timeouts: Timeouts,
+    /// Which connections are let in.
+    pub admission: Arc<Admission>,
     /// Whose turn it is to begin TLS.
     pub handshakes: Handshakes,
     /// What is said.

@@ -12,6 +12,7 @@ use crate::http::head::{RequestHead, Version};
 use crate::http::request::{Form, effective};
 use crate::http::uri::{Authority, Host, Target, split_query};
 use crate::http::write::HeadWriter;
+use crate::limits::admission::Full;
 use crate::proxy::unfinished::{Flow, Unfinished};
 use crate::proxy::{Done, Peer, Proxy, Request, Response, Trace};
 use crate::registry::route::{Method, Route};
@@ -44,6 +45,8 @@ pub struct Exchange<'a> {
     /// Who asks: the connection's peer, or whom a trusted proxy there names.
     peer: Peer,
     head: &'a RequestHead,
+    /// Why nothing is done for it but to say that docxy is well.
+    full: Option<Full>,
     began: Instant,
     trace: Trace,
 }
@@ -61,9 +64,16 @@ impl<'a> Exchange<'a> {
             client,
             peer: *peer,
             head,
+            full: None,
             began: Instant::now(),
             trace: Trace::default(),
         }
+    }
+
+    /// One on a connection that cannot stay, since a limit is reached.
+    pub fn without_room(self, full: Full) -> Exchange<'a> {
+        let full = Some(full);
+        Exchange { full, ..self }
     }
 
     /// Answers the request, logs it, and says what becomes of the connection.
@@ -76,6 +86,7 @@ impl<'a> Exchange<'a> {
         let persists = self.head.wants_keep_alive()
             && matches!(taken, Taken::Whole(_))
             && !response.closes()
+            && self.full.is_none()
             && !stop.is_requested();
         match response {
             Response::Own(answer) => self.send_own(answer, persists).await,
@@ -111,6 +122,10 @@ impl<'a> Exchange<'a> {
         };
         self.proxy.check(&request)?;
         let route = self.proxy.route(&request);
+        if let (Some(full), false) = (self.full, matches!(route, Ok(Route::Health | Route::Ready)))
+        {
+            return Err(Answer::full(full).into());
+        }
         let wanted = match &route {
             Ok(Route::Token(_)) if self.head.method() == Method::Post.as_str().as_bytes() => {
                 Wanted::Form

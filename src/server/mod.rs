@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use crate::limits::admission::{Admission, Place};
 use crate::log::Log;
 use crate::server::worker::{Accepted, Worker};
 use crate::start::{Bound, Running};
@@ -24,6 +25,9 @@ use crate::tls::accept::TlsAcceptor;
 
 /// How long no connection is accepted after the system refused one, mostly for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often it is said that the system refuses connections.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,7 @@ pub async fn run(
         workers,
         stopper,
         stop,
+        admission,
         log,
     } = running;
     let workers: Arc<[Worker]> = workers.into();
@@ -63,6 +68,7 @@ pub async fn run(
             tls,
             proxy_protocol,
             workers: Arc::clone(&workers),
+            admission: Arc::clone(&admission),
             log,
             working: working.clone(),
         };
@@ -99,31 +105,47 @@ struct Acceptor {
     tls: Option<TlsAcceptor>,
     proxy_protocol: bool,
     workers: Arc<[Worker]>,
+    admission: Arc<Admission>,
     log: Log,
     working: mpsc::Sender<()>,
 }
 
 impl Acceptor {
     async fn run(self, mut stop: Stop) {
+        let mut said = None;
         loop {
             let accepted = tokio::select! {
-                accepted = self.tcp.accept() => accepted,
+                accepted = self.accept() => accepted,
                 () = stop.requested() => return,
             };
             match accepted {
-                Ok((tcp, _)) => self.hand_over(tcp),
+                Ok((tcp, place)) => self.hand_over(tcp, place),
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
-                    self.log
-                        .error(format_args!("no connection can be accepted: {error}"));
+                    self.say(&error, &mut said);
+                    self.admission.idle.push_out();
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
+    async fn accept(&self) -> io::Result<(TcpStream, Place)> {
+        let (tcp, _) = self.tcp.accept().await?;
+        Ok((tcp, self.admission.place().await))
+    }
+
+    /// What the system refuses it refuses many times a second.
+    fn say(&self, error: &io::Error, said: &mut Option<Instant>) {
+        if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+            *said = Some(Instant::now());
+            self.log
+                .error(format_args!("no connection can be accepted: {error}"));
+        }
+    }
+
     /// A pull has few connections and they are heavy, so they are counted out rather than left to chance.
-    fn hand_over(&self, tcp: TcpStream) {
+    fn hand_over(&self, tcp: TcpStream, place: Place) {
         let idlest = self.workers.iter().min_by_key(|worker| worker.load());
         if let (Some(worker), Ok(tcp)) = (idlest, tcp.into_std()) {
             worker.serve(
@@ -131,6 +153,7 @@ impl Acceptor {
                     tcp,
                     tls: self.tls.clone(),
                     proxy_protocol: self.proxy_protocol,
+                    place,
                 },
                 self.working.clone(),
             );

@@ -1,5 +1,6 @@
 //! One client's connection: requests are read, answered and logged, one after another, until one of them ends it.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -7,6 +8,8 @@ use tokio::time::{Instant, timeout};
 use crate::answer::{Answer, NOT_TLS};
 use crate::conn::{Conn, ReadHeadError};
 use crate::http::head::{HeadError, REQUEST_LIMITS, RequestHead};
+use crate::limits::admission::{Admission, Full, Place};
+use crate::limits::crowd::Crowd;
 use crate::proxy::{Done, Peer, Proxy, Trace};
 use crate::server::exchange::{Exchange, Next};
 use crate::stop::Stop;
@@ -17,7 +20,8 @@ pub const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 
 /// Serves one connection until its end.
 pub async fn serve(proxy: &Proxy, mut client: Conn, peer: Peer, mut stop: Stop) {
-    let mut is_there = wait_for_first_request(&mut client, &mut stop).await;
+    let admission = &proxy.shared.admission;
+    let mut is_there = wait_for_first_request(&mut client, &mut stop, &admission.idle).await;
     while is_there {
         match serve_one(proxy, &mut client, &peer, &stop).await {
             Next::Again => {}
@@ -25,22 +29,44 @@ pub async fn serve(proxy: &Proxy, mut client: Conn, peer: Peer, mut stop: Stop) 
             Next::Drop => return,
             Next::Reset => return client.reset(),
         }
-        is_there = wait_for_request(&mut client, &mut stop).await;
+        is_there = wait_for_request(&mut client, &mut stop, &admission.idle).await;
     }
     client.close().await;
 }
 
+/// Finds an ordinary place for a connection that has a spare one, once it has something to say.
+pub async fn settle(
+    admission: &Admission,
+    place: &mut Place,
+    client: &mut Conn,
+) -> io::Result<Result<(), Full>> {
+    timeout(timeouts::SPARE_PLACE, client.idle()).await??;
+    Ok(admission.settle(place).await)
+}
+
+/// Answers one request of a connection for which there is no room: health checks as ever, all else with 503.
+pub async fn turn_away(proxy: &Proxy, mut client: Conn, peer: &Peer, full: Full, stop: &Stop) {
+    let request = read_request(&mut client, &proxy.shared.admission.heads);
+    let Ok(Ok(head)) = timeout(timeouts::SPARE_PLACE, request).await else {
+        return;
+    };
+    let exchange = Exchange::new(proxy, &mut client, peer, &head).without_room(full);
+    if exchange.run(stop).await == Next::Close {
+        client.linger().await;
+    }
+}
+
 /// A connection that was let in before a stop has its request on the way; whoever took over the listener cannot answer it.
-async fn wait_for_first_request(client: &mut Conn, stop: &mut Stop) -> bool {
-    if wait_for_request(client, stop).await {
+async fn wait_for_first_request(client: &mut Conn, stop: &mut Stop, idle: &Crowd) -> bool {
+    if wait_for_request(client, stop, idle).await {
         return true;
     }
     let on_the_way = timeout(timeouts::FIRST_REQUEST, client.idle());
     stop.is_requested() && matches!(on_the_way.await, Ok(Ok(())))
 }
 
-/// Only here, where nothing is under way, does a stop end a connection.
-async fn wait_for_request(client: &mut Conn, stop: &mut Stop) -> bool {
+/// Only here, where nothing is under way, does a stop end a connection, or another that needs its place.
+async fn wait_for_request(client: &mut Conn, stop: &mut Stop, idle: &Crowd) -> bool {
     if !client.buffered().is_empty() {
         return true;
     }
@@ -48,11 +74,12 @@ async fn wait_for_request(client: &mut Conn, stop: &mut Stop) -> bool {
         biased;
         readable = timeout(timeouts::CLIENT_IDLE, client.idle()) => matches!(readable, Ok(Ok(()))),
         () = stop.requested() => false,
+        () = idle.pushed_out() => false,
     }
 }
 
 async fn serve_one(proxy: &Proxy, client: &mut Conn, peer: &Peer, stop: &Stop) -> Next {
-    let head = match read_request(client).await {
+    let head = match read_request(client, &proxy.shared.admission.heads).await {
         Ok(head) => head,
         Err(ReadHeadError::Closed | ReadHeadError::Cut | ReadHeadError::Io(_)) => {
             return Next::Drop;
@@ -76,11 +103,14 @@ async fn serve_one(proxy: &Proxy, client: &mut Conn, peer: &Peer, stop: &Stop) -
     Exchange::new(proxy, client, peer, &head).run(stop).await
 }
 
-async fn read_request(client: &mut Conn) -> Result<RequestHead, ReadHeadError> {
+async fn read_request(client: &mut Conn, heads: &Crowd) -> Result<RequestHead, ReadHeadError> {
     let deadline = Instant::now() + timeouts::CLIENT_HEAD;
-    let bytes = client
-        .read_head(REQUEST_LIMITS, deadline, RequestHead::check_partial)
-        .await?;
+    let bytes = tokio::select! {
+        biased;
+        bytes = client.read_head(REQUEST_LIMITS, deadline, RequestHead::check_partial) => bytes?,
+        // Among so many who stall, an answer would be wasted.
+        () = heads.pushed_out() => return Err(ReadHeadError::Io(io::ErrorKind::ConnectionAborted.into())),
+    };
     RequestHead::parse(bytes).map_err(ReadHeadError::Head)
 }
 

@@ -18,12 +18,12 @@ use crate::conn::Conn;
 use crate::conn::stream::Stream;
 use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
-use crate::proxy::{Peer, Proxy};
+use crate::limits::admission::Place;
+use crate::proxy::{Peer, Proxy, Shared};
 use crate::server::session::{self, TLS_HANDSHAKE_RECORD};
 use crate::stop::Stop;
 use crate::timeouts;
 use crate::tls::accept::TlsAcceptor;
-use crate::tls::handshakes::Handshakes;
 
 /// How often idle connections to upstreams are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -36,6 +36,8 @@ pub struct Accepted {
     pub tls: Option<TlsAcceptor>,
     /// Whether a PROXY header comes before the client's first byte.
     pub proxy_protocol: bool,
+    /// Its place among all connections.
+    pub place: Place,
 }
 
 /// A running worker.
@@ -156,6 +158,18 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
             None => is_unnamed = true,
         }
     }
+    let admission = &proxy.shared.admission;
+    // A proxy's connections are those of many clients.
+    let is_of_many = is_unnamed || proxy.shared.trusted_proxies.contains(address);
+    let share = if is_of_many {
+        Ok(None)
+    } else {
+        admission.share(address)
+    };
+    let mut place = accepted.place;
+    if share.is_err() && !admission.step_aside(&mut place) {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
     let scheme = if accepted.tls.is_some() {
         Scheme::Https
     } else {
@@ -166,7 +180,7 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
         Some(acceptor) => match timeout(
             timeouts::TLS_HANDSHAKE,
             // Apart, so that a connection that is up keeps no room for it.
-            Box::pin(start_tls(tcp, address, &acceptor, &proxy.shared.handshakes)),
+            Box::pin(start_tls(tcp, address, &acceptor, &proxy.shared)),
         )
         .await
         {
@@ -181,18 +195,25 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
             Err(elapsed) => return Err(elapsed.into()),
         },
     };
-    session::serve(
-        proxy,
-        Conn::new(stream),
-        Peer {
-            address,
-            is_unnamed,
-            local,
-            scheme,
-        },
-        stop,
-    )
-    .await;
+    let peer = Peer {
+        address,
+        is_unnamed,
+        local,
+        scheme,
+    };
+    let mut client = Conn::new(stream);
+    // Apart, so that connections with an ordinary place need no room for it.
+    let let_in = match (&share, &place) {
+        (Ok(_), Place::Ordinary(_)) => Ok(()),
+        (Ok(_), Place::Spare(..)) => {
+            Box::pin(session::settle(admission, &mut place, &mut client)).await?
+        }
+        (Err(full), _) => Err(*full),
+    };
+    match let_in {
+        Ok(()) => session::serve(proxy, client, peer, stop).await,
+        Err(full) => Box::pin(session::turn_away(proxy, client, &peer, full, &stop)).await,
+    }
     Ok(())
 }
 
@@ -209,7 +230,11 @@ async fn introduced(
         ));
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    let header = behind::take_proxy_header(tcp).await;
+    let header = tokio::select! {
+        biased;
+        header = behind::take_proxy_header(tcp) => header,
+        () = proxy.shared.admission.heads.pushed_out() => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
     match &header {
         // Health checks of balancers end like this.
         Ok(_) => {}
@@ -225,10 +250,14 @@ async fn start_tls(
     tcp: tokio::net::TcpStream,
     address: IpAddr,
     acceptor: &TlsAcceptor,
-    handshakes: &Handshakes,
+    shared: &Shared,
 ) -> io::Result<Stream> {
     let mut first = [0];
-    tcp.peek(&mut first).await?;
+    tokio::select! {
+        biased;
+        seen = tcp.peek(&mut first) => seen?,
+        () = shared.admission.idle.pushed_out() => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
     if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
         let mut plain = Conn::new(Stream::Tcp(tcp));
         plain
@@ -240,6 +269,8 @@ async fn start_tls(
             "it speaks plain HTTP",
         ));
     }
-    let tls = acceptor.accept(tcp, address, handshakes).await?;
+    let tls = acceptor
+        .accept(tcp, address, &shared.handshakes, &shared.admission.heads)
+        .await?;
     Ok(Stream::Tls(Box::new(tls.into())))
 }

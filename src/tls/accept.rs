@@ -17,6 +17,7 @@ use super::clients::Clients;
 use super::handshakes::Handshakes;
 use super::store::{ACME_TLS_ALPN, CertStore};
 use super::{TlsError, of_listeners, provider};
+use crate::limits::crowd::Crowd;
 
 /// Accepts TLS.
 #[derive(Clone)]
@@ -48,7 +49,8 @@ impl TlsAcceptor {
     }
 
     /// Shakes hands with a client at `address`, in its turn: from the whole ClientHello on, so that one who says nothing,
-    /// or half, takes no turn. How long that may take, waiting included, is the caller's to limit.
+    /// or half, takes no turn; those who have said half are among `heads`. How long all that may take, waiting included, is
+    /// the caller's to limit.
     ///
     /// An ACME server that asks for its challenge has what it wants when that is done: its connection is closed and is an
     /// error here, so that nothing ever takes it for a client's.
@@ -57,8 +59,13 @@ impl TlsAcceptor {
         tcp: TcpStream,
         address: IpAddr,
         handshakes: &Handshakes,
+        heads: &Crowd,
     ) -> io::Result<TlsStream<TcpStream>> {
-        let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+        let start = tokio::select! {
+            biased;
+            start = LazyConfigAcceptor::new(Acceptor::default(), tcp) => start?,
+            () = heads.pushed_out() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        };
         let _turn = handshakes.turn(address).await?;
         let asks_for_challenge =
             self.store.has_challenges() && self.store.challenge(&start.client_hello()).is_some();
@@ -142,7 +149,8 @@ mod tests {
         let answers = async {
             let (tcp, peer) = listener.accept().await.unwrap();
             let handshakes = Handshakes::new();
-            let mut tls = acceptor.accept(tcp, peer.ip(), &handshakes).await?;
+            let heads = Crowd::new(1);
+            let mut tls = acceptor.accept(tcp, peer.ip(), &handshakes, &heads).await?;
             tls.shutdown().await
         };
         tokio::join!(asks, answers)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::turns::{self, Turns, client};
+use crate::limits::turns::{self, Turns, client};
 
 /// Handshakes in progress at a time, in the whole process: each holds some 30 KB of keys and messages until the client
 /// has answered, so a crowd of them is held to 8 MB.

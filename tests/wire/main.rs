@@ -24,6 +24,7 @@ mod framing;
 mod health;
 mod hello_world;
 mod hop_by_hop;
+mod limits;
 mod mutual_tls;
 mod opensafely;
 mod outage;

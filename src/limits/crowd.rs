@@ -32,12 +32,14 @@ impl Crowd {
         self.longest.notified().await;
     }
 
-    /// Pushes out whoever has been in it longest, if there is anyone.
-    pub fn push_out(&self) {
+    /// Pushes out whoever has been in it longest; false if there is nobody.
+    pub fn push_out(&self) -> bool {
         // Without anyone, the next one would be pushed out for no reason.
-        if self.count.load(Ordering::Relaxed) > 0 {
+        let is_anyone_there = self.count.load(Ordering::Relaxed) > 0;
+        if is_anyone_there {
             self.longest.notify_one();
         }
+        is_anyone_there
     }
 }
 
@@ -81,14 +83,14 @@ mod tests {
         // The third has left by itself, so there is room again.
         let mut fourth = pin!(crowd.pushed_out());
         assert!(!is_out(fourth.as_mut()) && !is_out(second.as_mut()));
-        crowd.push_out();
+        assert!(crowd.push_out());
         assert!(!is_out(fourth.as_mut()) && is_out(second.as_mut()));
     }
 
     #[test]
     fn nobody_is_pushed_out_of_an_empty_crowd() {
         let crowd = Crowd::new(1);
-        crowd.push_out();
+        assert!(!crowd.push_out());
         assert!(!is_out(pin!(crowd.pushed_out())));
     }
 }

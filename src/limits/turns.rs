@@ -29,7 +29,7 @@ impl<K: Eq + Hash + Clone> Turns<K> {
     /// So many at a time for each key.
     pub fn new(of_each: usize) -> Turns<K> {
         Turns {
-            of_each,
+            of_each: of_each.min(Semaphore::MAX_PERMITS),
             left: Mutex::default(),
         }
     }

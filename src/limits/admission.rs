@@ -1,0 +1,221 @@
+//! Who is let in: so many connections at a time, so many of one client, and a few more that are told to come back.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::limits::crowd::Crowd;
+use crate::limits::turns::{Turn, Turns, client};
+
+/// Connections beyond the limit that are let in to be answered: health checks, and 503 for all others. What comes when
+/// these are taken too waits in the system's queue.
+const SPARE: usize = 32;
+
+/// How long a connection beyond the limit waits for the idle one that is being closed for it.
+const FOR_IDLE: Duration = Duration::from_secs(1);
+
+/// Connections that have sent a part of a head, or of a TLS ClientHello: these at most, and no more than a quarter of all.
+/// A head comes in one piece or two, so that it is those who stall on purpose who are pushed out.
+const MAX_HEADS: usize = 1024;
+
+/// The operator's limits on connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// In all.
+    pub connections: usize,
+    /// Of one client; `None` for as many as there are in all.
+    pub of_one_client: Option<NonZero<usize>>,
+}
+
+/// Lets connections in.
+#[derive(Debug)]
+pub struct Admission {
+    places: Arc<Semaphore>,
+    spare: Arc<Semaphore>,
+    of_clients: Option<Turns<IpAddr>>,
+    /// Connections that wait for a request. They are closed when their place is needed.
+    pub idle: Crowd,
+    /// Connections that have begun to say something and not finished.
+    pub heads: Crowd,
+}
+
+/// A connection's place, which it has until this is dropped.
+#[derive(Debug)]
+pub enum Place {
+    /// One of those that the limit allows.
+    Ordinary(Permit),
+    /// One of the few beyond it, and how long an ordinary one is worth waiting for.
+    Spare(Permit, Duration),
+}
+
+/// `None` only of a semaphore that is closed, and none is here.
+type Permit = Option<OwnedSemaphorePermit>;
+
+/// Which limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// That of all connections.
+    InAll,
+    /// That of one client's.
+    OfClient,
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Full::InAll => "all connections are in use (--max-connections); try again soon",
+            Full::OfClient => {
+                "your address has too many connections (--max-connections-per-ip); close some"
+            }
+        })
+    }
+}
+
+impl Admission {
+    /// With room for as many as the limits say.
+    pub fn new(limits: Limits) -> Admission {
+        let all = limits.connections.min(Semaphore::MAX_PERMITS);
+        let turns = |limit: NonZero<usize>| Turns::new(limit.get());
+        Admission {
+            places: Arc::new(Semaphore::new(all)),
+            spare: Arc::new(Semaphore::new(SPARE)),
+            of_clients: limits.of_one_client.map(turns),
+            idle: Crowd::new(usize::MAX),
+            heads: Crowd::new((all / 4).clamp(1, MAX_HEADS)),
+        }
+    }
+
+    /// A place for a connection, at once if there is any. Without an ordinary one, the connection that has been idle
+    /// longest is closed.
+    pub async fn place(&self) -> Place {
+        let is_full = self.places.available_permits() == 0;
+        let patience = if is_full && self.idle.push_out() {
+            FOR_IDLE
+        } else {
+            Duration::ZERO
+        };
+        tokio::select! {
+            biased;
+            permit = Arc::clone(&self.places).acquire_owned() => Place::Ordinary(permit.ok()),
+            permit = Arc::clone(&self.spare).acquire_owned() => Place::Spare(permit.ok(), patience),
+        }
+    }
+
+    /// What one of a client's connections counts for, until it is dropped.
+    pub fn share(&self, address: IpAddr) -> Result<Option<Turn<'_, IpAddr>>, Full> {
+        let Some(turns) = &self.of_clients else {
+            return Ok(None);
+        };
+        let turn = turns.try_turn(client(address));
+        turn.map(Some).ok_or(Full::OfClient)
+    }
+
+    /// Leaves an ordinary place for a spare one; false if there is none.
+    pub fn step_aside(&self, place: &mut Place) -> bool {
+        if let Place::Ordinary(_) = place {
+            match Arc::clone(&self.spare).try_acquire_owned() {
+                Ok(permit) => *place = Place::Spare(Some(permit), Duration::ZERO),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Takes an ordinary place instead of a spare one, if one is there soon: what was idle is being closed.
+    pub async fn settle(&self, place: &mut Place) -> Result<(), Full> {
+        if let Place::Spare(_, patience) = place {
+            let ordinary = Arc::clone(&self.places).acquire_owned();
+            let permit = timeout(*patience, ordinary).await;
+            *place = Place::Ordinary(permit.map_err(|_| Full::InAll)?.ok());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission(connections: usize, of_one_client: usize) -> Admission {
+        Admission::new(Limits {
+            connections,
+            of_one_client: NonZero::new(of_one_client),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beyond_the_limit_a_few_are_let_in_and_then_none() {
+        let admission = admission(2, 0);
+        let mut ordinary = Vec::new();
+        for _ in 0..2 {
+            ordinary.push(admission.place().await);
+        }
+        assert!(
+            ordinary
+                .iter()
+                .all(|place| matches!(place, Place::Ordinary(_)))
+        );
+        let mut spare = Vec::new();
+        for _ in 0..SPARE {
+            spare.push(admission.place().await);
+        }
+        assert!(spare.iter().all(|place| matches!(place, Place::Spare(..))));
+        let more = timeout(Duration::from_secs(60), admission.place()).await;
+        assert!(more.is_err(), "nobody else is let in");
+
+        let mut one = spare.remove(0);
+        assert_eq!(admission.settle(&mut one).await, Err(Full::InAll));
+        ordinary.pop();
+        assert_eq!(admission.settle(&mut one).await, Ok(()));
+        assert!(matches!(one, Place::Ordinary(_)));
+        assert!(matches!(admission.place().await, Place::Spare(..)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_makes_room() {
+        let admission = admission(1, 0);
+        let held = admission.place().await;
+        let idle = async {
+            admission.idle.pushed_out().await;
+            drop(held);
+        };
+        let new = async {
+            let mut place = admission.place().await;
+            admission.settle(&mut place).await
+        };
+        let ((), settled) = tokio::join!(idle, new);
+        assert_eq!(settled, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_client_has_its_share() {
+        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().unwrap());
+        let all = admission(10, 0);
+        assert!(all.share(one).unwrap().is_none(), "not counted");
+        let admission = admission(10, 1);
+        let held = admission.share(one).unwrap();
+        assert_eq!(admission.share(one).unwrap_err(), Full::OfClient);
+        assert!(admission.share(other).is_ok());
+        drop(held);
+        assert!(admission.share(one).is_ok());
+    }
+
+    #[tokio::test]
+    async fn whoever_has_too_many_leaves_its_place_to_others() {
+        let admission = admission(1, 1);
+        let mut places = Vec::new();
+        for _ in 0..SPARE {
+            let mut place = admission.place().await;
+            assert!(matches!(place, Place::Ordinary(_)));
+            assert!(admission.step_aside(&mut place));
+            places.push(place);
+        }
+        let mut last = admission.place().await;
+        assert!(!admission.step_aside(&mut last), "no spare place is left");
+    }
+}

@@ -1,0 +1,6 @@
+//! How much there may be of anything at a time, and who has to wait, to leave or to come back.
+
+pub mod admission;
+pub mod capacity;
+pub mod crowd;
+pub mod turns;
