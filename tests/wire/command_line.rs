@@ -181,6 +181,8 @@ fn help_and_version_are_not_errors() {
         "trusted-proxy",
         "body-timeout",
         "client-timeout",
+        "max-connections",
+        "max-connections-per-ip",
         "drain",
         "workers",
         "log",
@@ -221,6 +223,8 @@ fn each_flag_has_a_variable_and_lists_have_commas() {
         .env("DOCXY_ALLOW_CLIENT", "10.0.0.0/8,127.0.0.0/8")
         .env("DOCXY_PUBLIC_URL", "https://pull.example")
         .env("DOCXY_LOG", "off")
+        .env("DOCXY_MAX_CONNECTIONS", "100")
+        .env("DOCXY_MAX_CONNECTIONS_PER_IP", "50")
         .env("DOCXY_DRAIN", "1s");
     let docxy = Docxy::spawn(&mut command);
     docxy.wait_for_lines("listening on http://", 2);
