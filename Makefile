@@ -1,6 +1,6 @@
 # What a developer types. `make test` is the whole of it on a fresh machine.
 
-.PHONY: test setup lint release static test-static demo
+.PHONY: test setup lint release static test-static demo bench
 
 # Debian packages that the end-to-end tests use; where they cannot be installed, those tests say so.
 PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl testssl.sh iproute2 python3 \
@@ -37,3 +37,10 @@ test-static: setup
 
 demo:
 	cargo run --locked --release --example demo
+
+# The whole of it takes about half an hour on a quiet machine and writes benches/results and the README's table. A part of it:
+# make bench ARGS='--quick --case blob --docxy before=/tmp/docxy --docxy after=target/release/docxy'
+ARGS ?= --save
+bench:
+	@tests/setup nginx haproxy wrk
+	cargo bench --locked --bench compare -- $(ARGS)
