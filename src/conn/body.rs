@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::conn::splice::Pipe;
 use crate::conn::{BODY_BUFFER, Conn};
 use crate::http::chunked::{ChunkError, ChunkScanner};
 use crate::http::framing::BodyFraming;
@@ -126,6 +127,37 @@ impl Body {
     /// Marks `count` bytes of what [`Body::next`] announced as used.
     pub fn consume(&mut self, conn: &mut Conn, count: usize) {
         conn.consume(count);
+        self.pass(count);
+    }
+
+    /// How many bytes of data are known to come next from the stream itself, since nothing is buffered and it is plain.
+    pub fn unread(&self, conn: &Conn) -> u64 {
+        match self.left {
+            Left::Length(left) if conn.stream().is_plain() && conn.buffered().is_empty() => left,
+            _ => 0,
+        }
+    }
+
+    /// Waits for some of what is [unread](Body::unread), which may not be nothing, and takes it into an empty `pipe`.
+    pub async fn next_into(
+        &mut self,
+        conn: &mut Conn,
+        pipe: &mut Pipe,
+        stall: Duration,
+    ) -> Result<(), BodyError> {
+        let limit = self.unread(conn);
+        match timeout(stall, conn.read_into(pipe, limit)).await {
+            Err(_) => Err(BodyError::Stalled(stall)),
+            Ok(Err(error)) => Err(BodyError::Io(error)),
+            Ok(Ok(0)) => Err(BodyError::Cut),
+            Ok(Ok(count)) => {
+                self.pass(count);
+                Ok(())
+            }
+        }
+    }
+
+    fn pass(&mut self, count: usize) {
         match &mut self.left {
             Left::Length(left) => {
                 *left = left.saturating_sub(count as u64);

@@ -1,6 +1,7 @@
 //! A connection and its read buffer: heads are read within a limit, writes must make progress, an idle one holds no buffer.
 
 pub mod body;
+pub mod splice;
 pub mod stream;
 
 use std::future::poll_fn;
@@ -13,6 +14,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::conn::splice::Pipe;
 use crate::conn::stream::Stream;
 use crate::http::head::{Found, HeadError, HeadScanner, Limits};
 use crate::timeouts;
@@ -164,6 +166,21 @@ impl Conn {
             }
         }
         within(stall, self.stream.flush()).await
+    }
+
+    /// Waits for bytes from a plain connection and takes up to `limit` of them into an empty `pipe`, past the buffer, which is
+    /// given up; 0 is the end.
+    pub async fn read_into(&mut self, pipe: &mut Pipe, limit: u64) -> io::Result<usize> {
+        debug_assert!(self.stream.is_plain() && self.buffer.is_empty());
+        self.release();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        pipe.fill(self.stream.tcp(), limit).await
+    }
+
+    /// Writes some of what is in `pipe` to a plain connection, and says how much; fails as [`Conn::write_all`] does.
+    pub async fn write_from(&mut self, pipe: &mut Pipe, stall: Duration) -> io::Result<usize> {
+        debug_assert!(self.stream.is_plain());
+        within(stall, pipe.drain(self.stream.tcp())).await
     }
 
     /// Closes after an answer that came before the whole request: what the peer still sends is read for a moment, since

@@ -28,6 +28,11 @@ impl Stream {
         }
     }
 
+    /// Whether what goes over the socket is the message itself.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Stream::Tcp(_))
+    }
+
     /// Ends the connection with a reset, so that no peer takes what it has for the whole.
     pub fn reset(self) {
         // Where the option cannot be set the peer sees a plain end, which is what it would have seen without it.

@@ -1,4 +1,5 @@
-//! Moves one body from an upstream to a client, through the upstream connection's own buffer and no other.
+//! Moves one body from an upstream to a client: through the upstream connection's own buffer and no other, or, where both
+//! sides are plain and there is much of it, through a pipe in the kernel.
 
 use std::fmt;
 use std::io;
@@ -6,8 +7,12 @@ use std::time::Duration;
 
 use crate::conn::Conn;
 use crate::conn::body::BodyError;
+use crate::conn::splice::Pipe;
 use crate::http::chunked::{LAST_CHUNK, chunk_head};
 use crate::upstream::reply::Reply;
+
+/// What has to be left of a body for a pipe to be made for it: less is copied sooner than a pipe is made.
+const WORTH_A_PIPE: u64 = 128 * 1024;
 
 /// How a body is framed for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,69 +70,124 @@ impl std::error::Error for RelayError {}
 /// Sends `head` and then the body of `reply` to the client, and says how many bytes of the body there were. Without a
 /// `head` the body goes on where another broke off.
 ///
-/// At most one buffer is read ahead of the client: a slow one slows the upstream. The head goes out with what is at hand
-/// of the body, and does not wait for more. `stall` is how long the client may take nothing.
+/// At most one buffer or pipe is read ahead of the client: a slow one slows the upstream. The head goes out with what is at
+/// hand of the body, and does not wait for more. `stall` is how long the client may take nothing.
 pub async fn relay(
     client: &mut Conn,
-    mut head: Option<&[u8]>,
+    head: Option<&[u8]>,
     reply: &mut Reply,
     framing: ClientFraming,
     stall: Duration,
 ) -> Result<u64, RelayError> {
-    let mut passed = 0;
+    let mut relay = Relay {
+        client,
+        reply,
+        framing,
+        stall,
+        head_passed: head.is_none(),
+        passed: 0,
+    };
+    if let Some(head) = head {
+        relay.begin(head).await?;
+    }
+    let mut may_splice = true;
     loop {
-        let count = match head {
-            Some(_) => reply.ready(),
-            None => reply.next().await,
+        if may_splice && relay.is_worth_a_pipe() {
+            may_splice = relay.splice().await?;
+        } else if !relay.copy().await? {
+            return relay.end().await;
         }
-        .map_err(|error| RelayError {
-            passed,
-            head_passed: head.is_none(),
-            side: Side::Upstream(error),
-        })?;
-        if count == 0 && head.is_none() {
-            break;
-        }
-        let data = reply.data(count);
-        send(
-            client,
-            head.take().unwrap_or_default(),
-            data,
-            framing,
-            stall,
-        )
-        .await
-        .map_err(|error| RelayError {
-            passed,
-            head_passed: true,
-            side: Side::Client(error),
-        })?;
-        reply.consume(count);
-        passed += count as u64;
     }
-    if framing == ClientFraming::Chunked {
-        let end = client.write_all([LAST_CHUNK], stall).await;
-        end.map_err(|error| RelayError {
-            passed,
-            head_passed: true,
-            side: Side::Client(error),
-        })?;
-    }
-    Ok(passed)
 }
 
-async fn send(
-    client: &mut Conn,
-    head: &[u8],
-    data: &[u8],
+/// A body on its way.
+struct Relay<'a> {
+    client: &'a mut Conn,
+    reply: &'a mut Reply,
     framing: ClientFraming,
     stall: Duration,
-) -> io::Result<()> {
-    if framing != ClientFraming::Chunked || data.is_empty() {
-        return client.write_all([head, data], stall).await;
+    head_passed: bool,
+    passed: u64,
+}
+
+impl Relay<'_> {
+    /// Sends the head with what is at hand of the body.
+    async fn begin(&mut self, head: &[u8]) -> Result<(), RelayError> {
+        let ready = self.reply.ready();
+        let count = ready.map_err(|error| self.upstream_failed(error))?;
+        self.head_passed = true;
+        self.send(head, count).await
     }
-    let size = chunk_head(data.len());
-    client
-        .write_all([head, size.as_ref(), data, b"\r\n"], stall)
-        .await
+
+    /// Sends what comes next, by way of the buffer; false at the end of the body.
+    async fn copy(&mut self) -> Result<bool, RelayError> {
+        let next = self.reply.next().await;
+        let count = next.map_err(|error| self.upstream_failed(error))?;
+        if count > 0 {
+            self.send(b"", count).await?;
+        }
+        Ok(count > 0)
+    }
+
+    fn is_worth_a_pipe(&self) -> bool {
+        self.framing != ClientFraming::Chunked
+            && self.client.stream().is_plain()
+            && self.reply.unread() >= WORTH_A_PIPE
+    }
+
+    /// Moves the rest of the body within the kernel; false if there is no pipe to be had.
+    async fn splice(&mut self) -> Result<bool, RelayError> {
+        let Some(mut pipe) = Pipe::new() else {
+            return Ok(false);
+        };
+        while self.reply.unread() > 0 {
+            let filled = self.reply.next_into(&mut pipe).await;
+            filled.map_err(|error| self.upstream_failed(error))?;
+            while pipe.held() > 0 {
+                let sent = self.client.write_from(&mut pipe, self.stall).await;
+                self.passed += sent.map_err(|error| self.client_failed(error))? as u64;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn end(self) -> Result<u64, RelayError> {
+        if self.framing == ClientFraming::Chunked {
+            let end = self.client.write_all([LAST_CHUNK], self.stall).await;
+            end.map_err(|error| self.client_failed(error))?;
+        }
+        Ok(self.passed)
+    }
+
+    /// Sends `head` and the first `count` bytes at hand of the body.
+    async fn send(&mut self, head: &[u8], count: usize) -> Result<(), RelayError> {
+        let (data, stall) = (self.reply.data(count), self.stall);
+        let sent = if self.framing == ClientFraming::Chunked && count > 0 {
+            let size = chunk_head(count);
+            let parts = [head, size.as_ref(), data, b"\r\n"];
+            self.client.write_all(parts, stall).await
+        } else {
+            self.client.write_all([head, data], stall).await
+        };
+        sent.map_err(|error| self.client_failed(error))?;
+        self.reply.consume(count);
+        self.passed += count as u64;
+        Ok(())
+    }
+
+    fn upstream_failed(&self, error: BodyError) -> RelayError {
+        self.failed(Side::Upstream(error))
+    }
+
+    fn client_failed(&self, error: io::Error) -> RelayError {
+        self.failed(Side::Client(error))
+    }
+
+    fn failed(&self, side: Side) -> RelayError {
+        RelayError {
+            passed: self.passed,
+            head_passed: self.head_passed,
+            side,
+        }
+    }
 }

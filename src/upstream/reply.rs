@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::conn::Conn;
 use crate::conn::body::{Body, BodyError};
+use crate::conn::splice::Pipe;
 use crate::http::framing::BodyFraming;
 use crate::http::head::ResponseHead;
 use crate::registry::reach::{Reach, classify};
@@ -65,6 +66,17 @@ impl Reply {
         self.body.consume(&mut self.pooled.conn, count);
     }
 
+    /// How many bytes of the body can go [through a pipe](Reply::next_into) now.
+    pub fn unread(&self) -> u64 {
+        self.body.unread(&self.pooled.conn)
+    }
+
+    /// Waits for more of the body and takes it into an empty `pipe`.
+    pub async fn next_into(&mut self, pipe: &mut Pipe) -> Result<(), BodyError> {
+        let (conn, stall) = (&mut self.pooled.conn, self.stall);
+        self.body.next_into(conn, pipe, stall).await
+    }
+
     /// Drops the next `count` bytes of the body.
     pub async fn skip(&mut self, count: u64) -> Result<(), BodyError> {
         let mut left = count;
@@ -102,7 +114,7 @@ impl Reply {
             && body.is_done()
             && framing != BodyFraming::UntilClose
             && head.allows_keep_alive()
-            && pooled.conn.buffered().is_empty();
+            && pooled.conn.is_quiet();
         if in_order {
             if !pooled.is_reused() {
                 tell_the_dead(&pooled.conn);

@@ -44,6 +44,7 @@ mod routing;
 mod selfmade;
 mod shared_host;
 mod signed_head;
+mod splice;
 mod stand;
 mod stop;
 mod supervisor;
