@@ -4,9 +4,10 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use docxy::args::Args;
+use docxy::args::CommandLine;
 use docxy::command;
 use docxy::config::Config;
+use docxy::config::load::{ConfigError, load};
 use docxy::http::uri::Scheme;
 use docxy::reload::Reloader;
 use docxy::server::{self, Ended};
@@ -18,14 +19,14 @@ use tokio::signal::unix::{SignalKind, signal};
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let mut args = Args::from_process();
-    let command = args.command.take();
-    let config = match Config::from_args(args) {
+    let line = CommandLine::from_process();
+    let config = match load(&line) {
         Ok(config) => config,
-        Err(error) => return fail(&error, USAGE),
+        Err(error @ ConfigError::Usage(_)) => return fail(&error, USAGE),
+        Err(error @ ConfigError::File(_)) => return fail(&error, 1),
     };
-    let done = match command {
-        Some(command) => command::run(&command, &config),
+    let done = match &line.command {
+        Some(command) => command::run(command, &config),
         None => run(config),
     };
     match done {

@@ -80,7 +80,8 @@ pub struct Shown {
 pub fn certificates(config: &Config) -> Result<Shown, Box<dyn Error>> {
     let files = TlsFiles::open(&config.pairs, config.client_ca.clone())?;
     let needed = config.needs_self_made();
-    let keeper = needed.then(|| Keeper::start(config)).transpose()?;
+    let keeper = || Keeper::start(config.certificate_names(), config.state_dir.as_deref());
+    let keeper = needed.then(keeper).transpose()?;
     let acme = match config.acme.clone() {
         Some(settings) => Some(Acme::prepare(
             settings,
@@ -183,8 +184,9 @@ pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Er
     let shared = Arc::new(Shared {
         realms: Realms::new(config.table.ids().count()),
         table: config.table,
-        allow: config.allow,
+        access: config.access,
         allow_client: config.allow_client,
+        deny_client: config.deny_client,
         trusted_proxies: TrustedProxies::new(config.trusted_proxy),
         public_url: config.public_url,
         ca,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
+use serde::{Deserialize, Serialize};
 
 use crate::http::uri::{Host, Scheme, Target};
 
@@ -15,8 +16,9 @@ const MAX_DOMAINS: usize = 100;
 /// A directory's URL is part of the names of its files, which end at 255 bytes.
 const MAX_DIRECTORY: usize = 200;
 
-/// The flags as they are typed.
-#[derive(Debug, clap::Args)]
+/// The flags as they are typed; in a file they stand in a table `acme`.
+#[derive(Clone, Debug, Default, clap::Args, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AcmeArgs {
     /// Get a certificate for this name by ACME (TLS-ALPN-01 on the https listeners); repeatable, one certificate for all
     #[arg(
@@ -25,6 +27,7 @@ pub struct AcmeArgs {
         env = "DOCXY_ACME_DOMAIN",
         value_name = "NAME"
     )]
+    #[serde(rename = "domain")]
     pub acme_domain: Vec<String>,
 
     /// Where the ACME server sends warnings about the certificate
@@ -34,6 +37,7 @@ pub struct AcmeArgs {
         env = "DOCXY_ACME_EMAIL",
         value_name = "ADDRESS"
     )]
+    #[serde(rename = "email")]
     pub acme_email: Option<String>,
 
     /// Directory of the ACME server [default: Let's Encrypt]
@@ -43,14 +47,17 @@ pub struct AcmeArgs {
         env = "DOCXY_ACME_DIRECTORY",
         value_name = "URL"
     )]
+    #[serde(rename = "directory")]
     pub acme_directory: Option<String>,
 
     /// PEM roots to trust for the ACME server, beside the built-in ones
     #[arg(long, help_heading = "TLS", env = "DOCXY_ACME_CA", value_name = "FILE")]
+    #[serde(rename = "ca")]
     pub acme_ca: Option<PathBuf>,
 
     /// Agree to the terms of service of the ACME server
     #[arg(long, help_heading = "TLS", env = "DOCXY_ACME_AGREE_TOS", value_parser = BoolishValueParser::new())]
+    #[serde(rename = "agree_tos")]
     pub acme_agree_tos: bool,
 }
 
@@ -67,7 +74,7 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
 }
 
-/// A flag that makes no sense, and what to do.
+/// A setting that makes no sense, and what to do.
 pub type Fault = (&'static str, String);
 
 impl Settings {
@@ -79,29 +86,29 @@ impl Settings {
         let mut domains = Vec::new();
         for text in &args.acme_domain {
             let domain =
-                parse_domain(text).map_err(|why| ("acme-domain", format!("{text:?} {why}")))?;
+                parse_domain(text).map_err(|why| ("acme_domain", format!("{text:?} {why}")))?;
             if !domains.contains(&domain) {
                 domains.push(domain);
             }
         }
         if domains.len() > MAX_DOMAINS {
             let why = format!("a certificate has at most {MAX_DOMAINS} names");
-            return Err(("acme-domain", why));
+            return Err(("acme_domain", why));
         }
         let directory = args
             .acme_directory
             .unwrap_or_else(|| LETS_ENCRYPT.to_owned());
         check_directory(&directory)
-            .map_err(|why| ("acme-directory", format!("{directory:?} {why}")))?;
+            .map_err(|why| ("acme_directory", format!("{directory:?} {why}")))?;
         if let Some(email) = &args.acme_email {
-            check_email(email).map_err(|why| ("acme-email", format!("{email:?} {why}")))?;
+            check_email(email).map_err(|why| ("acme_email", format!("{email:?} {why}")))?;
         }
         if !args.acme_agree_tos {
             let why = format!(
                 "the server at {directory} gives certificates only to those who agree to its terms of service; \
                  read them, and if you agree add this flag"
             );
-            return Err(("acme-agree-tos", why));
+            return Err(("acme_agree_tos", why));
         }
         Ok(Some(Settings {
             domains,
@@ -114,10 +121,10 @@ impl Settings {
 
 fn nothing_else(args: &AcmeArgs) -> Result<(), Fault> {
     let given = [
-        ("acme-email", args.acme_email.is_some()),
-        ("acme-directory", args.acme_directory.is_some()),
-        ("acme-ca", args.acme_ca.is_some()),
-        ("acme-agree-tos", args.acme_agree_tos),
+        ("acme_email", args.acme_email.is_some()),
+        ("acme_directory", args.acme_directory.is_some()),
+        ("acme_ca", args.acme_ca.is_some()),
+        ("acme_agree_tos", args.acme_agree_tos),
     ];
     match given.into_iter().find(|(_, is_given)| *is_given) {
         Some((flag, _)) => Err((flag, "name the certificate with --acme-domain".to_owned())),
@@ -190,26 +197,26 @@ mod tests {
     fn nonsense_names_its_flag() {
         let agreed = "--acme-agree-tos --acme-domain a.test";
         let cases = [
-            ("--acme-domain a.test", "acme-agree-tos", "terms of service"),
-            ("--acme-agree-tos", "acme-agree-tos", "--acme-domain"),
-            ("--acme-email a@b", "acme-email", "--acme-domain"),
-            ("--acme-ca x", "acme-ca", "--acme-domain"),
-            ("--acme-domain *.a.test", "acme-domain", "wildcard"),
-            ("--acme-domain 192.0.2.1", "acme-domain", "address"),
-            ("--acme-domain a.test:443", "acme-domain", "no host name"),
+            ("--acme-domain a.test", "acme_agree_tos", "terms of service"),
+            ("--acme-agree-tos", "acme_agree_tos", "--acme-domain"),
+            ("--acme-email a@b", "acme_email", "--acme-domain"),
+            ("--acme-ca x", "acme_ca", "--acme-domain"),
+            ("--acme-domain *.a.test", "acme_domain", "wildcard"),
+            ("--acme-domain 192.0.2.1", "acme_domain", "address"),
+            ("--acme-domain a.test:443", "acme_domain", "no host name"),
             (
                 &format!("{agreed} --acme-email x"),
-                "acme-email",
+                "acme_email",
                 "no address",
             ),
             (
                 &format!("{agreed} --acme-directory http://a.test/dir"),
-                "acme-directory",
+                "acme_directory",
                 "not https",
             ),
             (
                 &format!("{agreed} --acme-directory a.test"),
-                "acme-directory",
+                "acme_directory",
                 "no URL",
             ),
         ];

@@ -25,7 +25,7 @@ use crate::limits::admission::Admission;
 use crate::log::{Log, Record};
 use crate::proxy::realm::Realms;
 use crate::proxy::unfinished::Flow;
-use crate::registry::access::{Allow, Identity};
+use crate::registry::access::{Access, Identity};
 use crate::registry::challenge::Bearer;
 use crate::registry::rewrite::Credentials;
 use crate::registry::route::{self, Asked, Route, RouteError};
@@ -51,9 +51,11 @@ pub struct Shared {
     /// The upstreams.
     pub table: Table,
     /// The repositories that may pass.
-    pub allow: Allow,
+    pub access: Access,
     /// The clients that are served; empty for all.
     pub allow_client: Vec<IpNet>,
+    /// The clients that are not served, whatever allows them.
+    pub deny_client: Vec<IpNet>,
     /// The proxies in front that are believed who the client is.
     pub trusted_proxies: TrustedProxies,
     /// How clients reach docxy, if that has been said.
@@ -215,7 +217,7 @@ impl Proxy {
     pub fn check(&self, request: &Request<'_>) -> Result<(), Answer> {
         if !self.serves(request.peer.address) {
             let why = format_args!(
-                "{} is not a client that is served here (--allow-client)",
+                "{} is not a client that is served here (--allow-client, --deny-client)",
                 request.peer.address
             );
             return Err(Answer::fatal(403, "DENIED", why));
@@ -242,7 +244,7 @@ impl Proxy {
             target: request.target,
             host: request.authority,
         };
-        route::route(&asked, &self.shared.table, &self.shared.allow)
+        route::route(&asked, &self.shared.table, &self.shared.access)
     }
 
     /// A path of an upstream.
@@ -336,11 +338,8 @@ impl Proxy {
     }
 
     fn serves(&self, client: IpAddr) -> bool {
-        self.shared.allow_client.is_empty()
-            || self
-                .shared
-                .allow_client
-                .iter()
-                .any(|net| net.contains(&client))
+        let is_in = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&client));
+        let (allowed, denied) = (&self.shared.allow_client, &self.shared.deny_client);
+        (allowed.is_empty() || is_in(allowed)) && !is_in(denied)
     }
 }

@@ -87,7 +87,7 @@ impl Proxy {
         }
         let upstream = upstream.unwrap_or_else(|| self.shared.table.default_upstream());
         for parameters in form.iter().chain([&query]) {
-            parameters.check(&self.shared.table, upstream, &self.shared.allow)?;
+            parameters.check(&self.shared.table, upstream, &self.shared.access)?;
         }
         let identity = route.identity(&self.shared.table, upstream);
         Ok(Wanted {

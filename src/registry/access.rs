@@ -1,6 +1,8 @@
-//! What may pass: the repositories of `--allow`, and whose login may go to which upstream (design §3, §4).
+//! What may pass: which repositories, and whose login may go to which upstream (design §3, §4).
 
 use core::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::table::{Table, UpstreamId};
 
@@ -27,43 +29,206 @@ impl Identity {
     }
 }
 
-/// The repositories that may pass.
+/// Which repositories may pass, and what is said of those that may not.
+///
+/// Rules are globs, where `*` is one path component or a part of it and `**` any number of them.
 #[derive(Clone, Debug, Default)]
-pub struct Allow {
-    /// Glob patterns with their upstream; none at all lets everything pass.
-    rules: Vec<(UpstreamId, String)>,
+pub struct Access {
+    /// For each upstream, by its place.
+    rules: Vec<Rules>,
 }
 
-impl Allow {
-    /// Reads rules `NAME/GLOB`, where `*` is one path component or a part of it and `**` any number of them.
+/// The rules of one upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rules {
+    /// What may pass; all if there is no list.
+    allow: Option<Vec<String>>,
+    /// What may not pass, whatever allows it.
+    deny: Vec<String>,
+    refusal: Refusal,
+}
+
+/// What is answered for a repository that may not pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// Under which error.
+    pub refuse_as: RefuseAs,
+    /// In the operator's words, if there are any.
+    pub message: Option<String>,
+}
+
+/// The error code under which a repository is refused (OCI distribution specification, "Error Codes").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefuseAs {
+    /// `DENIED`, 403.
+    #[default]
+    Denied,
+    /// `NAME_UNKNOWN`, 404: as if it did not exist.
+    Unknown,
+}
+
+impl RefuseAs {
+    /// The status for the client.
+    pub fn status(self) -> u16 {
+        match self {
+            RefuseAs::Denied => 403,
+            RefuseAs::Unknown => 404,
+        }
+    }
+
+    /// The error code for the client.
+    pub fn code(self) -> &'static str {
+        match self {
+            RefuseAs::Denied => "DENIED",
+            RefuseAs::Unknown => "NAME_UNKNOWN",
+        }
+    }
+}
+
+impl Refusal {
+    /// Says of `what` that it may not pass.
+    pub(super) fn describe(
+        &self,
+        what: impl fmt::Display,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        match (&self.message, self.refuse_as) {
+            (Some(message), _) => f.write_str(message),
+            (None, RefuseAs::Denied) => write!(f, "'{what}' is not allowed here"),
+            (None, RefuseAs::Unknown) => write!(f, "'{what}' is not known here"),
+        }
+    }
+}
+
+impl Rules {
+    fn permit(&self, repository: &str) -> bool {
+        let matches = |glob: &String| fast_glob::glob_match(glob, repository);
+        let is_allowed = |allow: &Vec<String>| allow.iter().any(matches);
+        self.allow.as_ref().is_none_or(is_allowed) && !self.deny.iter().any(matches)
+    }
+}
+
+impl Access {
+    /// Lets everything of these upstreams pass.
+    pub fn open(table: &Table) -> Access {
+        Access {
+            rules: table.ids().map(|_| Rules::default()).collect(),
+        }
+    }
+
+    /// Lets only what these rules `NAME/GLOB` allow pass, and everything if there is none.
+    pub fn parse(allow: &[String], table: &Table) -> Result<Access, AccessError> {
+        let mut access = Access::open(table);
+        access.allow_only(allow, table)?;
+        Ok(access)
+    }
+
+    /// Lets only what these rules `NAME/GLOB` allow pass, whatever was allowed before; nothing changes if there is none.
     ///
-    /// For Docker Hub a glob without `/` means `library/GLOB`, but `**` alone means all. A name that is not in the table, or
-    /// a glob that no repository can match, is an error.
-    pub fn parse(rules: &[String], table: &Table) -> Result<Allow, AccessError> {
-        let rules: Result<_, _> = rules.iter().map(|rule| parse_rule(rule, table)).collect();
-        Ok(Allow { rules: rules? })
+    /// A name that is not in the table, or a glob that no repository can match, is an error.
+    pub fn allow_only(&mut self, rules: &[String], table: &Table) -> Result<(), AccessError> {
+        if rules.is_empty() {
+            return Ok(());
+        }
+        for of_one in &mut self.rules {
+            of_one.allow = Some(Vec::new());
+        }
+        for rule in rules {
+            let (upstream, glob) = parse_rule(rule, table)?;
+            self.allow(upstream, glob, table)?;
+        }
+        Ok(())
     }
 
-    /// Whether a repository, named as the upstream names it, may pass.
-    pub fn permits(&self, upstream: UpstreamId, repository: &str) -> bool {
-        let matches = |(of, glob): &(UpstreamId, String)| {
-            *of == upstream && fast_glob::glob_match(glob, repository)
-        };
-        !self.is_restricting() || self.rules.iter().any(matches)
+    /// Lets what these rules `NAME/GLOB` name not pass, whatever allows it.
+    pub fn deny_also(&mut self, rules: &[String], table: &Table) -> Result<(), AccessError> {
+        for rule in rules {
+            let (upstream, glob) = parse_rule(rule, table)?;
+            self.deny(upstream, glob, table)?;
+        }
+        Ok(())
     }
 
-    /// Whether there are rules, so that what is not allowed by one is denied.
+    /// Lets what matches `glob` pass, and nothing else of this upstream that is not allowed in the same way.
+    ///
+    /// For Docker Hub a glob without `/` means `library/GLOB`, but `**` alone means all.
+    pub fn allow(
+        &mut self,
+        upstream: UpstreamId,
+        glob: &str,
+        table: &Table,
+    ) -> Result<(), AccessError> {
+        let glob = parse_glob(glob, upstream, table)?;
+        self.of(upstream).allow.get_or_insert_default().push(glob);
+        Ok(())
+    }
+
+    /// Lets what matches `glob` not pass, whatever allows it; globs are read as in [`Access::allow`].
+    pub fn deny(
+        &mut self,
+        upstream: UpstreamId,
+        glob: &str,
+        table: &Table,
+    ) -> Result<(), AccessError> {
+        let glob = parse_glob(glob, upstream, table)?;
+        self.of(upstream).deny.push(glob);
+        Ok(())
+    }
+
+    /// Says how what may not pass is refused.
+    pub fn refuse(&mut self, upstream: UpstreamId, refusal: Refusal) {
+        self.of(upstream).refusal = refusal;
+    }
+
+    /// Whether a repository, named as the upstream names it, may pass; else how it is refused.
+    pub fn check(&self, upstream: UpstreamId, repository: &str) -> Result<(), &Refusal> {
+        match self.rules.get(upstream.index()) {
+            Some(rules) if !rules.permit(repository) => Err(&rules.refusal),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether all of this upstream may pass; else how the rest is refused.
+    pub fn check_all(&self, upstream: UpstreamId) -> Result<(), &Refusal> {
+        match self.rules.get(upstream.index()) {
+            Some(rules) if rules.allow.is_some() || !rules.deny.is_empty() => Err(&rules.refusal),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether something of this upstream may pass; else how it is refused.
+    pub fn check_any(&self, upstream: UpstreamId) -> Result<(), &Refusal> {
+        match self.rules.get(upstream.index()) {
+            Some(rules) if rules.allow.as_ref().is_some_and(Vec::is_empty) => Err(&rules.refusal),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether each upstream has a list of what may pass.
     pub fn is_restricting(&self) -> bool {
-        !self.rules.is_empty()
+        self.rules.iter().all(|rules| rules.allow.is_some())
     }
 
-    /// Whether something of this upstream may pass.
-    pub fn mentions(&self, upstream: UpstreamId) -> bool {
-        !self.is_restricting() || self.rules.iter().any(|(of, _)| *of == upstream)
+    /// The globs that allow something of an upstream, if it has a list of them, and those that deny.
+    pub fn globs(&self, upstream: UpstreamId) -> (Option<&[String]>, &[String]) {
+        let rules = self.rules.get(upstream.index());
+        rules.map_or((None, &[]), |rules| (rules.allow.as_deref(), &rules.deny))
+    }
+
+    /// How what may not pass of an upstream is refused.
+    pub fn refusal(&self, upstream: UpstreamId) -> Refusal {
+        let rules = self.rules.get(upstream.index());
+        rules.map_or_else(Refusal::default, |rules| rules.refusal.clone())
+    }
+
+    /// The rules of an upstream of the table for which this was made.
+    fn of(&mut self, upstream: UpstreamId) -> &mut Rules {
+        &mut self.rules[upstream.index()]
     }
 }
 
-/// What is wrong with a rule of `--allow`.
+/// What is wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessError {
     /// Not `NAME/GLOB`.
@@ -100,7 +265,7 @@ impl fmt::Display for AccessError {
 
 impl std::error::Error for AccessError {}
 
-fn parse_rule(rule: &str, table: &Table) -> Result<(UpstreamId, String), AccessError> {
+fn parse_rule<'r>(rule: &'r str, table: &Table) -> Result<(UpstreamId, &'r str), AccessError> {
     let shape = || AccessError::Shape(rule.to_owned());
     let (name, glob) = rule.split_once('/').ok_or_else(shape)?;
     if name.is_empty() || glob.is_empty() {
@@ -110,16 +275,19 @@ fn parse_rule(rule: &str, table: &Table) -> Result<(UpstreamId, String), AccessE
         rule: rule.to_owned(),
         known: table.names(),
     })?;
+    Ok((upstream, glob))
+}
+
+fn parse_glob(glob: &str, upstream: UpstreamId, table: &Table) -> Result<String, AccessError> {
     if !is_glob(glob) {
-        return Err(AccessError::Glob(rule.to_owned()));
+        return Err(AccessError::Glob(glob.to_owned()));
     }
     let is_short = table.get(upstream).is_docker_hub() && !glob.contains('/') && glob != "**";
-    let glob = if is_short {
+    Ok(if is_short {
         format!("library/{glob}")
     } else {
         glob.to_owned()
-    };
-    Ok((upstream, glob))
+    })
 }
 
 /// Only what can match a repository, and no `!` in front: that would allow everything but one.
@@ -143,14 +311,14 @@ mod tests {
         Table::new(upstreams.collect()).unwrap()
     }
 
-    fn allow(rules: &[&str]) -> Result<Allow, AccessError> {
+    fn allow(rules: &[&str]) -> Result<Access, AccessError> {
         let rules: Vec<String> = rules.iter().map(|&rule| rule.to_owned()).collect();
-        Allow::parse(&rules, &table())
+        Access::parse(&rules, &table())
     }
 
     fn permits(rules: &[&str], name: &str, repository: &str) -> bool {
         let upstream = table().find(name).unwrap();
-        allow(rules).unwrap().permits(upstream, repository)
+        allow(rules).unwrap().check(upstream, repository).is_ok()
     }
 
     #[test]
@@ -158,7 +326,7 @@ mod tests {
         assert!(permits(&[], "ghcr.io", "a/b"));
         let none = allow(&[]).unwrap();
         assert!(!none.is_restricting());
-        assert!(table().ids().all(|id| none.mentions(id)));
+        assert!(table().ids().all(|id| none.check_any(id).is_ok()));
     }
 
     #[test]
@@ -224,8 +392,60 @@ mod tests {
         assert!(!permits(&rules, "docker.io", "library/alpine"));
         let allow = allow(&rules).unwrap();
         assert!(allow.is_restricting());
-        assert!(allow.mentions(table().find("ghcr.io").unwrap()));
-        assert!(!allow.mentions(table().find("docker.io").unwrap()));
+        assert!(
+            allow
+                .check_any(table().find("ghcr.io").unwrap())
+                .is_ok()
+        );
+        assert!(
+            allow
+                .check_any(table().find("docker.io").unwrap())
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn what_is_denied_does_not_pass_whatever_allows_it() {
+        let table = table();
+        let [hub, ghcr] = ["docker.io", "ghcr.io"].map(|name| table.find(name).unwrap());
+        let mut access = Access::open(&table);
+        access.deny(ghcr, "org/secret-*", &table).unwrap();
+        assert!(access.check(ghcr, "org/a").is_ok());
+        assert!(access.check(ghcr, "org/secret-a").is_err());
+        assert!(access.check(hub, "org/secret-a").is_ok());
+        assert!(access.check_all(ghcr).is_err() && access.check_all(hub).is_ok());
+        assert!(access.check_any(ghcr).is_ok());
+        access.allow(ghcr, "org/*", &table).unwrap();
+        access.deny(hub, "alpine", &table).unwrap();
+        assert!(access.check(ghcr, "org/secret-a").is_err());
+        assert!(access.check(ghcr, "other/a").is_err());
+        assert!(access.check(hub, "library/alpine").is_err());
+        assert!(!access.is_restricting(), "Docker Hub has no list");
+        access
+            .deny_also(&["ghcr.io/org/b".to_owned()], &table)
+            .unwrap();
+        assert!(access.check(ghcr, "org/b").is_err());
+    }
+
+    #[test]
+    fn a_refusal_is_that_of_the_upstream() {
+        let table = table();
+        let [hub, ghcr] = ["docker.io", "ghcr.io"].map(|name| table.find(name).unwrap());
+        let mut access = Access::open(&table);
+        let refusal = Refusal {
+            refuse_as: RefuseAs::Unknown,
+            message: Some("ask the platform team".to_owned()),
+        };
+        access.refuse(ghcr, refusal.clone());
+        for upstream in [hub, ghcr] {
+            access.deny(upstream, "**", &table).unwrap();
+        }
+        assert_eq!(access.check(ghcr, "a/b"), Err(&refusal));
+        assert_eq!(access.check(hub, "a/b"), Err(&Refusal::default()));
+        assert_eq!(
+            (RefuseAs::Unknown.status(), RefuseAs::Unknown.code()),
+            (404, "NAME_UNKNOWN")
+        );
     }
 
     #[test]
@@ -258,9 +478,10 @@ mod tests {
         ];
         for rule in globs {
             let error = allow(&["ghcr.io/fine/*", rule]).unwrap_err();
-            assert_eq!(error, AccessError::Glob(rule.to_owned()), "{rule}");
+            let glob = rule.split_once('/').unwrap().1;
+            assert_eq!(error, AccessError::Glob(glob.to_owned()), "{rule}");
             assert!(
-                error.to_string().contains(rule.trim_end_matches("\\*")),
+                error.to_string().contains(glob.trim_end_matches("\\*")),
                 "{error}"
             );
         }

@@ -7,7 +7,7 @@ use core::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use super::access::{Allow, Identity};
+use super::access::{Access, Identity, Refusal};
 use super::name;
 use super::table::{Table, UpstreamId, is_name_byte};
 use crate::http::uri::{Authority, split_query};
@@ -174,8 +174,8 @@ impl Place {
 
 /// Finds where a request goes.
 ///
-/// Looks nothing up but `table`, and lets nothing pass that `allow` does not permit.
-pub fn route(asked: &Asked<'_>, table: &Table, allow: &Allow) -> Result<Route, RouteError> {
+/// Looks nothing up but `table`, and lets nothing pass that `access` does not.
+pub fn route(asked: &Asked<'_>, table: &Table, access: &Access) -> Result<Route, RouteError> {
     let (path, query) = split_query(asked.target);
     check_method(asked.method, path)?;
     if !is_sound_path(path) || !is_sound_query(query) {
@@ -199,7 +199,7 @@ pub fn route(asked: &Asked<'_>, table: &Table, allow: &Allow) -> Result<Route, R
         "/token" | "/auth/token" => token(None, by_host),
         _ => match (path.strip_prefix("/v2"), token_owner(path)) {
             (Some(rest), _) if rest.is_empty() || rest.starts_with('/') => {
-                Chosen::from(rest, query, by_host, table)?.route(table, allow)
+                Chosen::from(rest, query, by_host, table)?.route(table, access)
             }
             (_, Some(owner)) => {
                 let upstream = find_encoded(owner, table)?;
@@ -231,8 +231,8 @@ pub enum RouteError {
     Tag(String),
     /// Not a digest.
     Digest(String),
-    /// A repository that `--allow` does not let pass.
-    Denied(String),
+    /// A repository that may not pass.
+    Denied(String, Refusal),
 }
 
 impl RouteError {
@@ -243,7 +243,7 @@ impl RouteError {
             | RouteError::Name(_)
             | RouteError::Tag(_)
             | RouteError::Digest(_) => 400,
-            RouteError::Denied(_) => 403,
+            RouteError::Denied(_, refusal) => refusal.refuse_as.status(),
             RouteError::NotFound | RouteError::UnknownName(_) => 404,
             RouteError::Method { .. } => 405,
         }
@@ -255,7 +255,7 @@ impl RouteError {
             RouteError::Malformed | RouteError::Name(_) => "NAME_INVALID",
             RouteError::Tag(_) => "TAG_INVALID",
             RouteError::Digest(_) => "DIGEST_INVALID",
-            RouteError::Denied(_) => "DENIED",
+            RouteError::Denied(_, refusal) => refusal.refuse_as.code(),
             RouteError::NotFound => "NOT_FOUND",
             RouteError::UnknownName(_) => "NAME_UNKNOWN",
             RouteError::Method { .. } => "UNSUPPORTED",
@@ -281,7 +281,7 @@ impl fmt::Display for RouteError {
             RouteError::Name(name) => write!(f, "'{}' is not a repository name", Quoted(name)),
             RouteError::Tag(tag) => write!(f, "'{}' is not a tag", Quoted(tag)),
             RouteError::Digest(digest) => write!(f, "'{}' is not a digest", Quoted(digest)),
-            RouteError::Denied(name) => write!(f, "'{}' is not allowed here", Quoted(name)),
+            RouteError::Denied(name, refusal) => refusal.describe(Quoted(name), f),
         }
     }
 }
@@ -383,9 +383,9 @@ impl<'a> Chosen<'a> {
         })
     }
 
-    fn route(self, table: &Table, allow: &Allow) -> Result<Route, RouteError> {
+    fn route(self, table: &Table, access: &Access) -> Result<Route, RouteError> {
         if !self.rest.is_empty() {
-            return self.content(table, allow).map(Route::Content);
+            return self.content(table, access).map(Route::Content);
         }
         Ok(match self.upstream {
             Some(upstream) => Route::Ping {
@@ -396,7 +396,7 @@ impl<'a> Chosen<'a> {
         })
     }
 
-    fn content(self, table: &Table, allow: &Allow) -> Result<Content, RouteError> {
+    fn content(self, table: &Table, access: &Access) -> Result<Content, RouteError> {
         let (kind, repository, tail) = split_content(self.rest).ok_or(RouteError::NotFound)?;
         let upstream = self.upstream.unwrap_or(table.default_upstream());
         let upstream_side = repository_of(repository, upstream, table);
@@ -404,8 +404,8 @@ impl<'a> Chosen<'a> {
             return Err(RouteError::Name(repository.to_owned()));
         }
         check_reference(kind, tail)?;
-        if !allow.permits(upstream, &upstream_side) {
-            return Err(RouteError::Denied(upstream_side));
+        if let Err(refusal) = access.check(upstream, &upstream_side) {
+            return Err(RouteError::Denied(upstream_side, refusal.clone()));
         }
         Ok(Content {
             upstream,
@@ -570,7 +570,7 @@ mod tests {
         host: &str,
     ) -> Result<Route, RouteError> {
         let rules: Vec<String> = rules.iter().map(|&rule| rule.to_owned()).collect();
-        let allow = Allow::parse(&rules, table).unwrap();
+        let allow = Access::parse(&rules, table).unwrap();
         let host = (!host.is_empty()).then(|| Authority::parse(host.as_bytes()).unwrap());
         let asked = Asked {
             method: method.as_bytes(),

@@ -71,7 +71,8 @@ impl Upstream {
         canonical(&self.name) == DOCKER_HUB
     }
 
-    fn named(name: &str, url: &str) -> Result<Upstream, TableError> {
+    /// The registry at `url`, which may be a well-known name or another bare host, under another name.
+    pub fn named(name: &str, url: &str) -> Result<Upstream, TableError> {
         if !is_name(name) {
             return Err(TableError::Name(name.to_owned()));
         }

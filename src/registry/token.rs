@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::access::Allow;
+use super::access::{Access, Refusal};
 pub use super::access::Identity;
 use super::name;
 use super::route::{Quoted, repository_of, split_upstream};
@@ -132,26 +132,27 @@ impl<'a> Parameters<'a> {
 
     /// Whether all scopes are well formed and allowed.
     ///
-    /// Where `allow` has rules, a scope of another type than `repository` is denied (`registry:catalog:*` covers more than
-    /// any rule); one without type and colon (`aws`) passes for an upstream of which something is allowed.
+    /// Where not all of an upstream may pass, a scope of another type than `repository` is denied (`registry:catalog:*`
+    /// covers more than any rule); one without type and colon (`aws`) passes for an upstream of which something is allowed.
     pub fn check(
         &self,
         table: &Table,
         upstream: UpstreamId,
-        allow: &Allow,
+        access: &Access,
     ) -> Result<(), TokenError> {
         for text in self.scopes() {
             let scope = Scope::parse(&text)?;
-            let permitted = match scope.repository(table, upstream) {
+            let checked = match scope.repository(table, upstream) {
                 Some(repository) if !name::is_repository(&repository) => {
                     return Err(TokenError::Scope(text));
                 }
-                Some(repository) => allow.permits(upstream, &repository),
-                None if text.contains(':') => !allow.is_restricting(),
-                None => allow.mentions(upstream),
+                Some(repository) => access.check(upstream, &repository),
+                None if text.contains(':') => access.check_all(upstream),
+                None => access.check_any(upstream),
             };
-            if !permitted {
-                return Err(TokenError::Denied(text));
+            if let Err(refusal) = checked {
+                let refusal = refusal.clone();
+                return Err(TokenError::Denied(text, refusal));
             }
         }
         Ok(())
@@ -241,8 +242,8 @@ pub enum TokenError {
     Scope(String),
     /// Scopes of two upstreams.
     TwoUpstreams(String, String),
-    /// A scope that `--allow` does not let pass.
-    Denied(String),
+    /// A scope that may not pass.
+    Denied(String, Refusal),
 }
 
 impl TokenError {
@@ -250,7 +251,7 @@ impl TokenError {
     pub fn status(&self) -> u16 {
         match self {
             TokenError::Encoding | TokenError::Scope(_) | TokenError::TwoUpstreams(..) => 400,
-            TokenError::Denied(_) => 403,
+            TokenError::Denied(_, refusal) => refusal.refuse_as.status(),
         }
     }
 
@@ -259,7 +260,7 @@ impl TokenError {
         match self {
             TokenError::Encoding | TokenError::TwoUpstreams(..) => "UNSUPPORTED",
             TokenError::Scope(_) => "NAME_INVALID",
-            TokenError::Denied(_) => "DENIED",
+            TokenError::Denied(_, refusal) => refusal.refuse_as.code(),
         }
     }
 }
@@ -275,7 +276,7 @@ impl fmt::Display for TokenError {
                 Quoted(first),
                 Quoted(second)
             ),
-            TokenError::Denied(scope) => write!(f, "'{}' is not allowed here", Quoted(scope)),
+            TokenError::Denied(scope, refusal) => refusal.describe(Quoted(scope), f),
         }
     }
 }
@@ -585,7 +586,7 @@ mod tests {
             assert_eq!((error.status(), error.code()), (400, "NAME_INVALID"));
             assert!(
                 parse(text)
-                    .check(&table(), id("docker.io"), &Allow::default())
+                    .check(&table(), id("docker.io"), &Access::default())
                     .is_err(),
                 "{text}"
             );
@@ -597,7 +598,7 @@ mod tests {
             "scope=repository:ghcr.io:pull",
         ] {
             let error = parse(text)
-                .check(&table(), id("ghcr.io"), &Allow::default())
+                .check(&table(), id("ghcr.io"), &Access::default())
                 .err();
             assert!(matches!(error, Some(TokenError::Scope(_))), "{text}");
         }
@@ -656,7 +657,7 @@ mod tests {
     #[test]
     fn only_allowed_scopes_pass() {
         let rules = ["ghcr.io/org/*".to_owned(), "docker.io/alpine".to_owned()];
-        let allow = Allow::parse(&rules, &table()).unwrap();
+        let allow = Access::parse(&rules, &table()).unwrap();
         let cases = [
             ("", "ghcr.io", true),
             ("scope=", "ghcr.io", true),
@@ -700,7 +701,7 @@ mod tests {
             }
             assert!(
                 parse(text)
-                    .check(&table(), id(upstream), &Allow::default())
+                    .check(&table(), id(upstream), &Access::default())
                     .is_ok(),
                 "{text}"
             );
@@ -898,7 +899,7 @@ mod tests {
                 assert!(!read.carries_secret(), "{changed}");
                 let _ = (
                     read.upstream(&table()),
-                    read.check(&table(), id("ghcr.io"), &Allow::default()),
+                    read.check(&table(), id("ghcr.io"), &Access::default()),
                 );
             }
         }
@@ -909,7 +910,7 @@ mod tests {
         let errors = [
             TokenError::Encoding,
             TokenError::Scope("a\r\n\"".to_owned()),
-            TokenError::Denied("\0".repeat(500)),
+            TokenError::Denied("\0".repeat(500), Refusal::default()),
             TokenError::TwoUpstreams("a".to_owned(), "b".to_owned()),
         ];
         for error in errors {

@@ -1,6 +1,6 @@
 //! Looks after the self-made certificate while docxy runs: leaves grow old, and machines get other addresses.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,6 @@ use tokio::time::sleep;
 
 use super::names::{Machine, Wanted};
 use super::{SelfMade, SelfMadeError, instructions};
-use crate::config::Config;
 use crate::tls::store::{CertSet, CertStore};
 
 /// How often it looks.
@@ -27,16 +26,10 @@ pub struct Keeper {
 
 impl Keeper {
     /// Takes or makes CA and certificate, and shows them.
-    pub fn start(config: &Config) -> Result<Keeper, SelfMadeError> {
-        let dir: Option<&PathBuf> = config.state_dir.as_ref();
-        let (wanted, machine, mut said) = (Wanted::new(config), Machine::look(), Vec::new());
+    pub fn start(wanted: Wanted, state_dir: Option<&Path>) -> Result<Keeper, SelfMadeError> {
+        let (machine, mut said) = (Machine::look(), Vec::new());
         let names = wanted.names(&machine);
-        let made = SelfMade::open(
-            dir.map(PathBuf::as_path),
-            &names,
-            SystemTime::now(),
-            &mut said,
-        )?;
+        let made = SelfMade::open(state_dir, &names, SystemTime::now(), &mut said)?;
         let store = Arc::new(CertStore::new(CertSet::new(made.key())));
         Ok(Keeper {
             made,
@@ -89,6 +82,7 @@ impl Keeper {
 mod tests {
     use super::*;
     use crate::args::Args;
+    use crate::config::Config;
     use clap::Parser;
     use std::sync::Mutex;
 
@@ -102,7 +96,8 @@ mod tests {
             "/proc/nowhere",
         ];
         let config = Config::from_args(Args::parse_from(flags)).unwrap();
-        let mut keeper = Keeper::start(&config).unwrap();
+        let state_dir = config.state_dir.as_deref();
+        let mut keeper = Keeper::start(config.certificate_names(), state_dir).unwrap();
         // As if an address had gone in between.
         let names = ["192.0.2.99".to_owned()];
         let refreshed = keeper

@@ -4,9 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustls::pki_types::ServerName;
 
-use crate::config::Config;
-use crate::http::uri::{Authority, Host, Scheme};
-use crate::listen::{Listen, ListenHost};
+use crate::http::uri::{Authority, Host, Origin, Scheme};
+use crate::listen::ListenHost;
 use crate::registry::table::Table;
 
 /// A node of Kubernetes may have an address for each service; a certificate with all of them would be too large.
@@ -58,23 +57,22 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// From what was configured; of the listeners those that speak https count.
-    pub fn new(config: &Config) -> Wanted {
-        let is_https = |listen: &&Listen| config.scheme(listen) == Scheme::Https;
-        let url = config.public_url.as_ref();
+    /// From what was configured: docxy's URL, names of the operator's, the upstreams, whose aliases count, and where https
+    /// is spoken.
+    pub fn new(
+        public_url: Option<&Origin>,
+        tls_names: &[Host],
+        table: &Table,
+        listening: Vec<ListenHost>,
+    ) -> Wanted {
         Wanted {
-            public_host: url.map(|url| url.host().clone()),
-            tls_names: config.tls_names.clone(),
-            aliases: aliases(&config.table),
-            listening: config
-                .listen
-                .iter()
-                .filter(is_https)
-                .map(|listen| listen.host)
-                .collect(),
-            public: url
+            public_host: public_url.map(|url| url.host().clone()),
+            tls_names: tls_names.to_vec(),
+            aliases: aliases(table),
+            listening,
+            public: public_url
                 .filter(|url| url.scheme() == Scheme::Https)
-                .map(|url| url.authority()),
+                .map(Origin::authority),
         }
     }
 
@@ -169,11 +167,12 @@ fn is_reachable(address: IpAddr) -> bool {
 mod tests {
     use super::*;
     use crate::args::Args;
+    use crate::config::Config;
     use clap::Parser;
 
     fn wanted(flags: &str) -> Wanted {
         let args = Args::parse_from(std::iter::once("docxy").chain(flags.split_whitespace()));
-        Wanted::new(&Config::from_args(args).unwrap())
+        Config::from_args(args).unwrap().certificate_names()
     }
 
     fn machine() -> Machine {

@@ -1,7 +1,15 @@
-//! What docxy is to do: the command line, checked once. Whatever is in a [`Config`] makes sense.
+//! What docxy is to do: [`settings`] declares what can be set, by flag, variable and [`file`]; [`load`] puts the three
+//! together, and here they are checked, once. Whatever is in a [`Config`] makes sense.
+
+pub mod fault;
+pub mod file;
+pub mod load;
+pub mod period;
+pub mod settings;
+pub mod upstreams;
+mod warnings;
 
 use std::cmp::Ordering;
-use std::fmt;
 use std::iter::zip;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -11,17 +19,24 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::acme::settings::Settings;
+use self::fault::{Fault, Key};
+use self::period::Period;
+use self::settings::Settings;
+use self::upstreams::UpstreamSettings;
+use crate::acme;
 use crate::args::Args;
 use crate::http::uri::{Host, Origin, Scheme};
 use crate::listen::{Certificate, Listen};
 use crate::log::Level;
-use crate::registry::access::Allow;
-use crate::registry::table::{Table, Upstream};
-use crate::selfmade;
+use crate::registry::access::Access;
+use crate::registry::table::Table;
+use crate::selfmade::names::{self, Wanted};
 use crate::state;
 use crate::timeouts::Timeouts;
 use crate::tls::pairs::Pair;
+
+/// More threads than this help nobody: each has a runtime and connections to upstreams of its own.
+const MAX_WORKERS: usize = 1024;
 
 /// What docxy is to do.
 #[derive(Debug)]
@@ -33,7 +48,7 @@ pub struct Config {
     /// The authority whose certificates clients have to show there, if they have to.
     pub client_ca: Option<PathBuf>,
     /// The certificate that ACME is to get for them instead.
-    pub acme: Option<Settings>,
+    pub acme: Option<acme::settings::Settings>,
     /// Names and addresses for the self-made certificate, beside those that docxy knows itself.
     pub tls_names: Vec<Host>,
     /// Where what docxy makes itself is kept; `None` if there is no place for it.
@@ -45,9 +60,11 @@ pub struct Config {
     /// More roots to trust for them.
     pub upstream_ca: Option<PathBuf>,
     /// The repositories that may pass.
-    pub allow: Allow,
+    pub access: Access,
     /// The clients that are served; empty for all.
     pub allow_client: Vec<IpNet>,
+    /// The clients that are not served, whatever allows them.
+    pub deny_client: Vec<IpNet>,
     /// The proxies in front that are believed who the client is.
     pub trusted_proxy: Vec<IpNet>,
     /// How long peers may be silent.
@@ -62,82 +79,76 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// What is said.
     pub log: Level,
-}
-
-/// A flag that makes no sense, and what to do.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UsageError {
-    flag: &'static str,
-    why: String,
-}
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "--{}: {}", self.flag, self.why)
-    }
-}
-
-impl std::error::Error for UsageError {}
-
-fn usage(flag: &'static str) -> impl Fn(&dyn fmt::Display) -> UsageError {
-    move |why| UsageError {
-        flag,
-        why: why.to_string(),
-    }
+    settings: Settings,
 }
 
 impl Config {
-    /// Checks what was typed.
-    pub fn from_args(args: Args) -> Result<Config, UsageError> {
-        let listen = read_each("listen", &args.listen, |text| text.parse())?;
-        let tls_names = read_each("tls-name", &args.tls_name, selfmade::names::parse)?;
-        let allow_client = read_each("allow-client", &args.allow_client, parse_net)?;
-        let trusted_proxy = read_each("trusted-proxy", &args.trusted_proxy, parse_net)?;
-        let table = table(&args)?;
-        let allow = Allow::parse(&args.allow, &table).map_err(|error| usage("allow")(&error))?;
-        let public_url = args
-            .public_url
-            .as_deref()
-            .map(parse_public_url)
-            .transpose()?;
-        let pairs = tls_pairs(args.tls_cert, args.tls_key)?;
-        let acme = Settings::from_args(args.acme).map_err(|(flag, why)| usage(flag)(&why))?;
+    /// Checks what was typed, where there is no file.
+    pub fn from_args(args: Args) -> Result<Config, Fault> {
+        Config::from_settings(args.settings)
+    }
+
+    /// Checks what was set.
+    pub fn from_settings(settings: Settings) -> Result<Config, Fault> {
+        let listen = read_each("listen", &settings.listen, |text| text.parse())?;
+        let tls_names = read_each("tls_name", &settings.tls_name, names::parse)?;
+        let allow_client = read_each("allow_client", &settings.allow_client, parse_net)?;
+        let deny_client = read_each("deny_client", &settings.deny_client, parse_net)?;
+        let trusted_proxy = read_each("trusted_proxy", &settings.trusted_proxy, parse_net)?;
+        let upstreams = without_overridden(&settings);
+        let table = table(&settings, &upstreams)?;
+        let access = access(&settings, &upstreams, &table)?;
+        let public_url = settings.public_url.as_deref().map(parse_public_url);
+        let pairs = tls_pairs(&settings.tls_cert, &settings.tls_key)?;
+        let acme = acme::settings::Settings::from_args(settings.acme.clone())
+            .map_err(|(key, why)| Key::of(key).fault(&why))?;
         if acme.is_some() {
             check_acme(!pairs.is_empty(), &listen)?;
         }
         let timeouts = Timeouts {
-            body: args.body_timeout,
-            client: args.client_timeout,
+            body: some_time("body_timeout", settings.body_timeout)?,
+            client: some_time("client_timeout", settings.client_timeout)?,
         };
         let config = Config {
             listen,
             pairs,
-            client_ca: args.client_ca,
+            client_ca: settings.client_ca.clone(),
             acme,
             tls_names,
-            state_dir: args.state_dir.or_else(state::default_dir),
-            public_url,
+            state_dir: settings.state_dir.clone().or_else(state::default_dir),
+            public_url: public_url.transpose()?,
             table,
-            upstream_ca: args.upstream_ca,
-            allow,
+            upstream_ca: settings.upstream_ca.clone(),
+            access,
             allow_client,
+            deny_client,
             trusted_proxy,
             timeouts,
-            max_connections: args.max_connections,
-            max_connections_per_ip: args.max_connections_per_ip,
-            drain: args.drain,
-            workers: args.workers.unwrap_or_else(one_for_each_core),
-            log: args.log,
+            max_connections: settings.max_connections,
+            max_connections_per_ip: settings.max_connections_per_ip,
+            drain: settings.drain.duration(),
+            workers: workers(settings.workers)?,
+            log: settings.log,
+            settings,
         };
         config.check_client_ca()?;
         Ok(config)
     }
 
+    /// The settings that this was made of, where all that is said of an upstream stands in its entry.
+    pub fn settings(&self) -> Settings {
+        let of = |id| UpstreamSettings::of(&self.table, &self.access, id);
+        Settings {
+            upstream: self.table.ids().map(of).collect(),
+            ..self.settings.clone()
+        }
+    }
+
     /// Whoever wants certificates of clients must not get an open door instead.
-    fn check_client_ca(&self) -> Result<(), UsageError> {
+    fn check_client_ca(&self) -> Result<(), Fault> {
         let mut schemes = self.listen.iter().map(|listen| self.scheme(listen));
         if self.client_ca.is_some() && schemes.all(|scheme| scheme == Scheme::Http) {
-            return Err(usage("client-ca")(
+            return Err(Key::of("client_ca").fault(
                 &"no listener speaks https; add --tls-cert and --tls-key, or --listen https://ADDR:PORT",
             ));
         }
@@ -153,148 +164,149 @@ impl Config {
         })
     }
 
+    /// By which names docxy is reached, for the certificate that it makes itself.
+    pub fn certificate_names(&self) -> Wanted {
+        let is_https = |listen: &&Listen| self.scheme(listen) == Scheme::Https;
+        let listening = self.listen.iter().filter(is_https);
+        Wanted::new(
+            self.public_url.as_ref(),
+            &self.tls_names,
+            &self.table,
+            listening.map(|listen| listen.host).collect(),
+        )
+    }
+
     /// Whether an https listener is without a certificate, so that docxy makes one.
     pub fn needs_self_made(&self) -> bool {
         let is_https = |listen: &Listen| self.scheme(listen) == Scheme::Https;
         self.pairs.is_empty() && self.acme.is_none() && self.listen.iter().any(is_https)
     }
-
-    /// What the operator should know before strangers find out.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if !self.tls_names.is_empty() && !self.needs_self_made() {
-            warnings.push(
-                "--tls-name is for the self-made certificate, and none is made: no https listener is without one"
-                    .to_owned(),
-            );
-        }
-        if self.trusted_proxy.iter().any(|net| net.prefix_len() == 0) {
-            warnings.push(
-                "--trusted-proxy names everyone, so each client says itself which address it has; \
-                 name the proxies in front of docxy"
-                    .to_owned(),
-            );
-        }
-        let is_open = !self.allow.is_restricting() && self.allow_client.is_empty();
-        for listen in self.listen.iter().filter(|listen| !listen.is_loopback()) {
-            let port = listen.port;
-            if is_open {
-                warnings.push(format!(
-                    "whoever reaches port {port} can pull through it and spend your pull quota; \
-                     restrict it with --allow-client or --allow"
-                ));
-            }
-            if self.scheme(listen) == Scheme::Http && self.client_ca.is_some() {
-                warnings.push(format!(
-                    "port {port} is plain HTTP, where --client-ca has no effect; make it https:// or bind it to loopback"
-                ));
-            }
-            if listen.proxy_protocol && self.trusted_proxy.is_empty() {
-                warnings.push(format!(
-                    "whoever reaches port {port} says in its PROXY header which client it is; \
-                     name the balancer with --trusted-proxy"
-                ));
-            }
-            if self.scheme(listen) == Scheme::Http && self.public_url.is_none() {
-                warnings.push(format!(
-                    "port {port} is plain HTTP, and each client says itself where it is sent for tokens; \
-                     set --public-url to the URL by which clients reach it"
-                ));
-            }
-        }
-        let is_on_443 =
-            |listen: &Listen| listen.port == 443 && self.scheme(listen) == Scheme::Https;
-        if self.acme.is_some() && !self.listen.iter().any(is_on_443) {
-            warnings.push(
-                "ACME servers ask at port 443 of each --acme-domain, where docxy does not listen; \
-                 see that what comes there is forwarded to an https listener"
-                    .to_owned(),
-            );
-        }
-        warnings
-    }
 }
 
-fn one_for_each_core() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
-fn tls_pairs(certs: Vec<PathBuf>, keys: Vec<PathBuf>) -> Result<Vec<Pair>, UsageError> {
+fn tls_pairs(certs: &[PathBuf], keys: &[PathBuf]) -> Result<Vec<Pair>, Fault> {
     let counts = format!("{} certificates and {} keys", certs.len(), keys.len());
     match certs.len().cmp(&keys.len()) {
-        Ordering::Equal => Ok(zip(certs, keys)
+        Ordering::Equal => Ok(zip(certs.to_vec(), keys.to_vec())
             .map(|(cert, key)| Pair { cert, key })
             .collect()),
-        Ordering::Greater => Err(usage("tls-cert")(&format_args!(
+        Ordering::Greater => Err(Key::of("tls_cert").fault(&format_args!(
             "{counts}; give each its private key with --tls-key, in the same order"
         ))),
-        Ordering::Less => Err(usage("tls-key")(&format_args!(
+        Ordering::Less => Err(Key::of("tls_key").fault(&format_args!(
             "{counts}; give each its certificate with --tls-cert, in the same order"
         ))),
     }
 }
 
 /// One source of certificates at a time, and a listener to prove names on.
-fn check_acme(has_certificate: bool, listen: &[Listen]) -> Result<(), UsageError> {
+fn check_acme(has_certificate: bool, listen: &[Listen]) -> Result<(), Fault> {
+    let key = Key::of("acme_domain");
     if has_certificate {
-        return Err(usage("acme-domain")(
-            &"--tls-cert is given too; take one of the two",
-        ));
+        return Err(key.fault(&"--tls-cert is given too; take one of the two"));
     }
     let speaks_https = |listen: &Listen| listen.scheme(Certificate::Configured) == Scheme::Https;
     if !listen.iter().any(speaks_https) {
-        return Err(usage("acme-domain")(
-            &"no listener speaks https; add one, such as --listen 0.0.0.0:443",
-        ));
+        return Err(
+            key.fault(&"no listener speaks https; add one, such as --listen 0.0.0.0:443")
+        );
     }
     Ok(())
 }
 
 fn read_each<T>(
-    flag: &'static str,
+    name: &'static str,
     texts: &[String],
     read: impl Fn(&str) -> Result<T, String>,
-) -> Result<Vec<T>, UsageError> {
+) -> Result<Vec<T>, Fault> {
+    let texts = texts.iter().enumerate();
     texts
-        .iter()
-        .map(|text| read(text).map_err(|why| usage(flag)(&format_args!("{text:?}: {why}"))))
+        .map(|(at, text)| {
+            let fault = |why| Key::item(name, at).fault(&format_args!("{text:?}: {why}"));
+            read(text).map_err(fault)
+        })
         .collect()
 }
 
-fn table(args: &Args) -> Result<Table, UsageError> {
-    let mut upstreams = Vec::new();
-    for text in &args.upstream {
-        upstreams.extend(Upstream::parse(text).map_err(|error| usage("upstream")(&error))?);
+fn some_time(name: &'static str, period: Period) -> Result<Duration, Fault> {
+    match period.duration() {
+        Duration::ZERO => Err(Key::of(name).fault(&"it has to be longer than nothing")),
+        duration => Ok(duration),
     }
-    let mut table = Table::new(upstreams).map_err(|error| usage("upstream")(&error))?;
-    for (name, host) in pairs("upstream-alias", &args.upstream_alias)? {
-        table
-            .add_alias(name, host)
-            .map_err(|error| usage("upstream-alias")(&error))?;
+}
+
+fn workers(wanted: Option<NonZeroUsize>) -> Result<NonZeroUsize, Fault> {
+    let one_for_each_core = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    match wanted {
+        Some(wanted) if wanted.get() > MAX_WORKERS => {
+            let why = format_args!("it is no number from 1 to {MAX_WORKERS}");
+            Err(Key::of("workers").fault(&why))
+        }
+        wanted => Ok(wanted.unwrap_or_else(one_for_each_core)),
     }
-    for (name, host) in pairs("realm-host", &args.realm_host)? {
-        table
-            .set_realm_host(name, host)
-            .map_err(|error| usage("realm-host")(&error))?;
+}
+
+/// The upstreams without what a flag says in its place.
+fn without_overridden(settings: &Settings) -> Vec<UpstreamSettings> {
+    let mut upstreams = settings.upstream.clone();
+    for upstream in &mut upstreams {
+        if !settings.upstream_alias.is_empty() {
+            upstream.aliases.clear();
+        }
+        if !settings.realm_host.is_empty() {
+            upstream.realm_host = None;
+        }
+        if !settings.allow.is_empty() {
+            upstream.allow = None;
+        }
+        if !settings.deny.is_empty() {
+            upstream.deny.clear();
+        }
+    }
+    upstreams
+}
+
+fn table(settings: &Settings, upstreams: &[UpstreamSettings]) -> Result<Table, Fault> {
+    let mut table = upstreams::table(upstreams)?;
+    for (key, name, host) in pairs("upstream_alias", &settings.upstream_alias)? {
+        let added = table.add_alias(name, host);
+        added.map_err(|error| key.fault(&error))?;
+    }
+    for (key, name, host) in pairs("realm_host", &settings.realm_host)? {
+        let set = table.set_realm_host(name, host);
+        set.map_err(|error| key.fault(&error))?;
     }
     Ok(table)
 }
 
+fn access(
+    settings: &Settings,
+    upstreams: &[UpstreamSettings],
+    table: &Table,
+) -> Result<Access, Fault> {
+    let mut access = upstreams::access(upstreams, table)?;
+    let allowed = access.allow_only(&settings.allow, table);
+    allowed.map_err(|error| Key::of("allow").fault(&error))?;
+    let denied = access.deny_also(&settings.deny, table);
+    denied.map_err(|error| Key::of("deny").fault(&error))?;
+    Ok(access)
+}
+
 fn pairs<'a>(
-    flag: &'static str,
+    name: &'static str,
     texts: &'a [String],
-) -> Result<Vec<(&'a str, &'a str)>, UsageError> {
-    let split = |text: &'a String| {
-        text.split_once('=')
-            .ok_or_else(|| usage(flag)(&format_args!("{text:?} is not NAME=HOST")))
+) -> Result<Vec<(Key, &'a str, &'a str)>, Fault> {
+    let key = Key::of(name);
+    let split = |text: &'a String| match text.split_once('=') {
+        Some((name, value)) => Ok((key, name, value)),
+        None => Err(key.fault(&format_args!("{text:?} is not NAME=HOST"))),
     };
     texts.iter().map(split).collect()
 }
 
-fn parse_public_url(text: &str) -> Result<Origin, UsageError> {
+fn parse_public_url(text: &str) -> Result<Origin, Fault> {
     Origin::parse(text).map_err(|error| {
         let what = format_args!("{text:?} is not scheme, host and port alone, such as https://docxy.example:5000: {error}");
-        usage("public-url")(&what)
+        Key::of("public_url").fault(&what)
     })
 }
 
@@ -397,6 +409,7 @@ mod tests {
                 "--tls-key k",
                 "--tls-key: 0 certificates and 1 keys; give each its certificate with --tls-cert, in the same order",
             ),
+            ("--workers 1025", "--workers: it is no number from 1 to 1024"),
             (
                 "--client-ca c --listen 127.0.0.1:5000 --listen :80",
                 "--client-ca: no listener speaks https; ",

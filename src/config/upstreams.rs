@@ -1,0 +1,198 @@
+//! What is set for an upstream: a `--upstream`, or an entry of `upstream` in the configuration file.
+
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::fault::{Fault, Key};
+use crate::registry::access::{Access, AccessError, RefuseAs, Refusal};
+use crate::registry::table::{Table, TableError, Upstream, UpstreamId};
+
+/// One upstream, or all the well-known ones. A string stands for a table that has nothing but its `url`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamSettings {
+    /// What clients call it; its URL's host and port, or its well-known name, if this is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it answers, as after `--upstream`; what the name stands for, if this is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Other hosts by which clients ask for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// The only host that may be its token realm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub realm_host: Option<String>,
+    /// Its repositories that may pass; all if this is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Vec<String>>,
+    /// Its repositories that may not pass, whatever allows them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<String>,
+    /// Under which error a repository is refused that may not pass.
+    #[serde(skip_serializing_if = "is_default")]
+    pub refuse_as: RefuseAs,
+    /// What is said then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refuse_message: Option<String>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl From<String> for UpstreamSettings {
+    fn from(url: String) -> UpstreamSettings {
+        UpstreamSettings {
+            url: Some(url),
+            ..UpstreamSettings::default()
+        }
+    }
+}
+
+/// Reads a list whose entries are strings or tables.
+pub(super) fn read_list<'de, D: Deserializer<'de>>(
+    list: D,
+) -> Result<Vec<UpstreamSettings>, D::Error> {
+    let entries: Vec<Entry> = Vec::deserialize(list)?;
+    Ok(entries.into_iter().map(|Entry(entry)| entry).collect())
+}
+
+struct Entry(UpstreamSettings);
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(entry: D) -> Result<Entry, D::Error> {
+        entry.deserialize_any(EntryVisitor).map(Entry)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = UpstreamSettings;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an upstream: a string, or a table")
+    }
+
+    fn visit_str<E>(self, url: &str) -> Result<UpstreamSettings, E> {
+        Ok(url.to_owned().into())
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, table: M) -> Result<UpstreamSettings, M::Error> {
+        UpstreamSettings::deserialize(MapAccessDeserializer::new(table))
+    }
+}
+
+impl UpstreamSettings {
+    fn upstreams(&self) -> Result<Vec<Upstream>, TableError> {
+        match (&self.name, &self.url) {
+            (Some(name), Some(url)) => Ok(vec![Upstream::named(name, url)?]),
+            (Some(one), None) | (None, Some(one)) => Upstream::parse(one),
+            (None, None) => Err(TableError::Empty),
+        }
+    }
+
+    /// Whether more is said than which upstream it is.
+    fn has_more(&self) -> bool {
+        let which = UpstreamSettings {
+            name: self.name.clone(),
+            url: self.url.clone(),
+            ..UpstreamSettings::default()
+        };
+        *self != which
+    }
+
+    /// What a table and its rules say of an upstream.
+    pub fn of(table: &Table, access: &Access, id: UpstreamId) -> UpstreamSettings {
+        let upstream = table.get(id);
+        let (allow, deny) = access.globs(id);
+        let refusal = access.refusal(id);
+        let is_shut = allow.is_some_and(<[String]>::is_empty);
+        let nothing = ["**".to_owned()];
+        let deny = if is_shut { &nothing } else { deny };
+        UpstreamSettings {
+            name: Some(upstream.name.clone()),
+            url: Some(upstream.origin.to_string()),
+            aliases: upstream.aliases.clone(),
+            realm_host: upstream.realm_host.as_ref().map(ToString::to_string),
+            allow: allow.filter(|_| !is_shut).map(<[String]>::to_vec),
+            deny: deny.to_vec(),
+            refuse_as: refusal.refuse_as,
+            refuse_message: refusal.message,
+        }
+    }
+}
+
+/// The table of all upstreams, with what is set for each.
+pub(super) fn table(all: &[UpstreamSettings]) -> Result<Table, Fault> {
+    let mut upstreams = Vec::new();
+    for (at, settings) in all.iter().enumerate() {
+        let entry = Key::item("upstream", at);
+        let found = settings.upstreams().map_err(|error| match error {
+            TableError::Empty => entry.fault(&"it has neither a name nor a url; give it one"),
+            error => entry.fault(&error),
+        })?;
+        if found.len() > 1 && settings.has_more() {
+            return Err(entry.fault(
+                &"what is set in it is for one upstream, and it names several; give each an entry",
+            ));
+        }
+        upstreams.extend(found);
+    }
+    let key = Key::of("upstream");
+    let mut table = Table::new(upstreams).map_err(|error| key.fault(&error))?;
+    for (entry, name, settings) in each(all) {
+        for host in &settings.aliases {
+            let added = table.add_alias(&name, host);
+            added.map_err(|error| entry.field("aliases").fault(&error))?;
+        }
+        if let Some(host) = &settings.realm_host {
+            let set = table.set_realm_host(&name, host);
+            set.map_err(|error| entry.field("realm_host").fault(&error))?;
+        }
+    }
+    Ok(table)
+}
+
+/// What of each upstream may pass.
+pub(super) fn access(all: &[UpstreamSettings], table: &Table) -> Result<Access, Fault> {
+    let mut access = Access::open(table);
+    for (entry, name, settings) in each(all) {
+        let Some(id) = table.find(&name) else {
+            continue;
+        };
+        let fault = |field, error: AccessError| entry.field(field).fault(&error);
+        if settings.allow.as_ref().is_some_and(Vec::is_empty) {
+            return Err(entry.field("allow").fault(
+                &"it is empty; leave it out to let all pass, or write deny = [\"**\"] to let nothing pass",
+            ));
+        }
+        for glob in settings.allow.iter().flatten() {
+            let allowed = access.allow(id, glob, table);
+            allowed.map_err(|error| fault("allow", error))?;
+        }
+        for glob in &settings.deny {
+            let denied = access.deny(id, glob, table);
+            denied.map_err(|error| fault("deny", error))?;
+        }
+        let refusal = Refusal {
+            refuse_as: settings.refuse_as,
+            message: settings.refuse_message.clone(),
+        };
+        access.refuse(id, refusal);
+    }
+    Ok(access)
+}
+
+/// The entries that say more than which upstream they are, and its name.
+fn each(all: &[UpstreamSettings]) -> impl Iterator<Item = (Key, String, &UpstreamSettings)> {
+    let saying = all.iter().enumerate().filter(|(_, settings)| settings.has_more());
+    saying.filter_map(|(at, settings)| {
+        let upstream = settings.upstreams().ok()?.into_iter().next()?;
+        Some((Key::item("upstream", at), upstream.name, settings))
+    })
+}

@@ -1,0 +1,62 @@
+//! What is sound but may not be meant.
+
+use super::Config;
+use crate::http::uri::Scheme;
+use crate::listen::Listen;
+
+impl Config {
+    /// What the operator should know before strangers find out.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if !self.tls_names.is_empty() && !self.needs_self_made() {
+            warnings.push(
+                "--tls-name is for the self-made certificate, and none is made: no https listener is without one"
+                    .to_owned(),
+            );
+        }
+        if self.trusted_proxy.iter().any(|net| net.prefix_len() == 0) {
+            warnings.push(
+                "--trusted-proxy names everyone, so each client says itself which address it has; \
+                 name the proxies in front of docxy"
+                    .to_owned(),
+            );
+        }
+        let is_open = !self.access.is_restricting() && self.allow_client.is_empty();
+        for listen in self.listen.iter().filter(|listen| !listen.is_loopback()) {
+            let port = listen.port;
+            if is_open {
+                warnings.push(format!(
+                    "whoever reaches port {port} can pull through it and spend your pull quota; \
+                     restrict it with --allow-client or --allow"
+                ));
+            }
+            if self.scheme(listen) == Scheme::Http && self.client_ca.is_some() {
+                warnings.push(format!(
+                    "port {port} is plain HTTP, where --client-ca has no effect; make it https:// or bind it to loopback"
+                ));
+            }
+            if listen.proxy_protocol && self.trusted_proxy.is_empty() {
+                warnings.push(format!(
+                    "whoever reaches port {port} says in its PROXY header which client it is; \
+                     name the balancer with --trusted-proxy"
+                ));
+            }
+            if self.scheme(listen) == Scheme::Http && self.public_url.is_none() {
+                warnings.push(format!(
+                    "port {port} is plain HTTP, and each client says itself where it is sent for tokens; \
+                     set --public-url to the URL by which clients reach it"
+                ));
+            }
+        }
+        let is_on_443 =
+            |listen: &Listen| listen.port == 443 && self.scheme(listen) == Scheme::Https;
+        if self.acme.is_some() && !self.listen.iter().any(is_on_443) {
+            warnings.push(
+                "ACME servers ask at port 443 of each --acme-domain, where docxy does not listen; \
+                 see that what comes there is forwarded to an https listener"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+}
