@@ -114,14 +114,13 @@ impl CommandLine {
 fn with_variables(typed: Vec<OsString>, matches: &ArgMatches) -> Vec<OsString> {
     let command = Args::command();
     let lists = command.get_arguments().filter(|flag| {
-        is_list(flag) && matches.value_source(flag.get_id().as_str()) == Some(ValueSource::EnvVariable)
+        is_list(flag)
+            && matches.value_source(flag.get_id().as_str()) == Some(ValueSource::EnvVariable)
     });
     let mut flags = Vec::new();
     for flag in lists {
-        let (Some(name), Some(values)) = (
-            flag.get_long(),
-            matches.get_raw(flag.get_id().as_str()),
-        ) else {
+        let (Some(name), Some(values)) = (flag.get_long(), matches.get_raw(flag.get_id().as_str()))
+        else {
             continue;
         };
         for value in values.flat_map(split_list) {
@@ -173,7 +172,11 @@ mod tests {
         for line in ["docxy ca --state-dir /s", "docxy --state-dir /s ca"] {
             let args = Args::parse_from(line.split(' '));
             assert_eq!(args.command, Some(Command::Ca), "{line}");
-            assert_eq!(args.settings.state_dir.as_deref(), Some(Path::new("/s")), "{line}");
+            assert_eq!(
+                args.settings.state_dir.as_deref(),
+                Some(Path::new("/s")),
+                "{line}"
+            );
         }
     }
 

@@ -1,8 +1,9 @@
 //! docxy, a pull proxy for container registries: engines reach docxy, docxy reaches the registries. It stores nothing.
 //!
-//! It begins with [`args`], which [`config`] checks; a [`command`] does its work and ends. To serve, [`start`] binds
-//! what [`listen`] reads, or takes it from [`systemd`], with certificates of the operator's, one by [`acme`] or a
-//! [`selfmade`] one, and starts the workers; [`reload`] reads anew what may change. From there the path of a pull:
+//! It begins with [`args`], which [`config`] lays over the configuration file and checks; a [`command`] does its work and
+//! ends. To serve, [`start`] binds what [`listen`] reads, or takes it from [`systemd`], with certificates of the operator's,
+//! one by [`acme`] or a [`selfmade`] one, and starts the workers, which are [`serving`] as the configuration says;
+//! [`reload`] reads anew what may change. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection and hands it to the [`worker`](server::worker) that has the fewest, which puts it
 //!    under TLS if that is spoken there, and gives it a task of its own. [`behind`] tells the client from a
@@ -28,6 +29,7 @@ pub mod args;
 pub mod config;
 pub mod listen;
 pub mod reload;
+pub mod serving;
 pub mod start;
 pub mod state;
 

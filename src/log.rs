@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Write;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,8 @@ pub enum Level {
 /// Says what its level lets pass.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {
-    level: Level,
+    /// There is one log for as long as the process runs, and all who say something see its level change.
+    level: &'static AtomicU8,
 }
 
 /// What the access log says of a request, in this order.
@@ -61,7 +63,14 @@ pub struct Record<'a> {
 impl Log {
     /// A log of this level.
     pub fn new(level: Level) -> Log {
-        Log { level }
+        Log {
+            level: Box::leak(Box::new(AtomicU8::new(level as u8))),
+        }
+    }
+
+    /// Lets another level pass.
+    pub fn set_level(self, level: Level) {
+        self.level.store(level as u8, Ordering::Relaxed);
     }
 
     /// Says what went wrong.
@@ -81,13 +90,17 @@ impl Log {
 
     /// Says that a request is done.
     pub fn access(self, record: &Record<'_>) {
-        if self.level >= Level::Info {
+        if self.lets_pass(Level::Info) {
             say(format_args!("time={} {record}", now()));
         }
     }
 
+    fn lets_pass(self, level: Level) -> bool {
+        self.level.load(Ordering::Relaxed) >= level as u8
+    }
+
     fn event(self, level: Level, name: &str, what: fmt::Arguments<'_>) {
-        if self.level >= level {
+        if self.lets_pass(level) {
             say(format_args!("time={} {name}={:?}", now(), what.to_string()));
         }
     }

@@ -10,6 +10,8 @@ use docxy::config::Config;
 use docxy::config::load::{ConfigError, load};
 use docxy::http::uri::Scheme;
 use docxy::reload::Reloader;
+use docxy::reload::in_use::InUse;
+use docxy::selfmade::keeper::Keeper;
 use docxy::server::{self, Ended};
 use docxy::start::{self, Bound, Running};
 use tokio::runtime;
@@ -27,7 +29,7 @@ fn main() -> ExitCode {
     };
     let done = match &line.command {
         Some(command) => command::run(command, &config),
-        None => run(config),
+        None => run(line, config),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,7 +42,7 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(config: Config) -> Result<(), Box<dyn Error>> {
+fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
     start::raise_descriptor_limit();
     let (mut passed, unused) = start::passed(&config);
     for warning in unused {
@@ -53,13 +55,13 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
         acme,
     } = start::certificates(&config)?;
     let bound = start::bind(&config, acceptor.as_ref(), &mut passed)?;
-    let (warnings, drain) = (config.warnings(), config.drain);
     let ca = keeper.as_ref().map(|keeper| keeper.ca_pem().to_owned());
-    let running = start::workers(config, ca)?;
+    let running = start::workers(&config, ca)?;
     if let Some(acme) = acme {
         acme.start(running.stop.clone(), running.log)?;
     }
-    for warning in warnings
+    for warning in config
+        .warnings()
         .into_iter()
         .chain(files.warnings(SystemTime::now()))
     {
@@ -71,14 +73,23 @@ fn run(config: Config) -> Result<(), Box<dyn Error>> {
             say(&line);
         }
     }
+    let certificate_names = keeper.as_ref().map(Keeper::renames);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     if let Some(keeper) = keeper {
         runtime.spawn(keeper.keep(say));
     }
-    let reloader = Reloader::start(files, running.log)?;
-    runtime.block_on(serve(bound, running, reloader, drain))
+    let in_use = InUse {
+        line,
+        config,
+        serving: running.serving.clone(),
+        files,
+        certificate_names,
+        log: running.log,
+    };
+    let reloader = Reloader::start(in_use)?;
+    runtime.block_on(serve(bound, running, reloader))
 }
 
 fn say(line: &str) {
@@ -89,7 +100,6 @@ async fn serve(
     bound: Vec<Bound>,
     running: Running,
     reloader: Reloader,
-    drain: std::time::Duration,
 ) -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -116,7 +126,8 @@ async fn serve(
             _ = interrupt.recv() => {}
         }
     };
-    if server::run(bound, running, drain, next_signal).await? == Ended::CutShort {
+    let serving = running.serving.clone();
+    if server::run(bound, running, || serving.drain(), next_signal).await? == Ended::CutShort {
         eprintln!("docxy: stopped while transfers were running; see --drain");
     }
     Ok(())

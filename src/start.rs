@@ -8,24 +8,20 @@ use std::sync::Arc;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::acme::renewal::Acme;
-use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::limits::admission::{Admission, Limits};
 use crate::limits::capacity;
 use crate::log::Log;
-use crate::proxy::realm::Realms;
-use crate::proxy::{Proxy, Shared};
+use crate::proxy::current::Current;
 use crate::selfmade::keeper::Keeper;
 use crate::server::worker::Worker;
+use crate::serving::Serving;
 use crate::state::StateDir;
 use crate::stop::{self, Stop, Stopper};
 use crate::systemd::activation::Passed;
 use crate::tls::accept::TlsAcceptor;
 use crate::tls::files::TlsFiles;
-use crate::tls::handshakes::Handshakes;
-use crate::tls::{self, PemFile};
-use crate::upstream::Client;
 
 /// A listener that is bound but not served yet.
 pub struct Bound {
@@ -138,6 +134,8 @@ pub fn bind(
 pub struct Running {
     /// The workers.
     pub workers: Vec<Worker>,
+    /// What they serve by.
+    pub serving: Serving,
     /// Stops them.
     pub stopper: Stopper,
     /// Tells whether they are to stop.
@@ -167,50 +165,20 @@ fn limits(config: &Config) -> (Limits, Option<String>) {
 }
 
 /// Puts together what all workers share and starts them. `ca` is that of a self-made certificate, in PEM.
-pub fn workers(config: Config, ca: Option<String>) -> Result<Running, Box<dyn Error>> {
-    let roots = config.upstream_ca.as_deref().map(|path| PemFile {
-        flag: "upstream-ca",
-        path,
-    });
-    let tls = tls::towards_upstreams(roots)?;
-    let name = u64::from_ne_bytes(tls::random()?);
-    let timeouts = config.timeouts;
+pub fn workers(config: &Config, ca: Option<String>) -> Result<Running, Box<dyn Error>> {
     let log = Log::new(config.log);
-    let (limits, warning) = limits(&config);
+    let (stopper, stop) = stop::channel();
+    let (limits, warning) = limits(config);
     if let Some(warning) = warning {
         eprintln!("docxy: warning: {warning}");
     }
     let admission = Arc::new(Admission::new(limits));
-    let shared = Arc::new(Shared {
-        realms: Realms::new(config.table.ids().count()),
-        table: config.table,
-        access: config.access,
-        allow_client: config.allow_client,
-        deny_client: config.deny_client,
-        trusted_proxies: TrustedProxies::new(config.trusted_proxy),
-        public_url: config.public_url,
-        ca,
-        via: format!("docxy-{name:016x}"),
-        timeouts,
-        admission: Arc::clone(&admission),
-        handshakes: Handshakes::new(),
-        log,
-    });
-    let (stopper, stop) = stop::channel();
-    let start = |client| {
-        Worker::start(
-            Proxy {
-                shared: Arc::clone(&shared),
-                client: Arc::new(client),
-            },
-            stop.clone(),
-        )
-    };
-    let count = config.workers.get();
-    let clients = Client::for_workers(count, &tls, timeouts, log).into_iter();
-    let workers = clients.map(start).collect::<Result<_, _>>()?;
+    let serving = Serving::new(config, ca, &admission, log)?;
+    let start = |current: &Arc<Current>| Worker::start(Arc::clone(current), stop.clone());
+    let workers = serving.workers().map(start).collect::<Result<_, _>>()?;
     Ok(Running {
         workers,
+        serving,
         stopper,
         stop,
         admission,

@@ -37,15 +37,20 @@ fn start_docxy(upstream: SocketAddr) -> SocketAddr {
     let config = Config::from_args(args).unwrap();
     let bound = start::bind(&config, None, &mut Passed::default()).unwrap();
     let address = bound[0].tcp.local_addr().unwrap();
-    let running = start::workers(config, None).unwrap();
+    let running = start::workers(&config, None).unwrap();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(server::run(bound, running, Duration::ZERO, async || {
-            std::future::pending::<()>().await;
-        }))
+        runtime.block_on(server::run(
+            bound,
+            running,
+            || Duration::ZERO,
+            async || {
+                std::future::pending::<()>().await;
+            },
+        ))
     });
     address
 }

@@ -34,7 +34,7 @@ impl Docxy {
         let bound = start::bind(&config, None, &mut Passed::default())?;
         let first = bound.first().ok_or("docxy listens nowhere")?;
         let address = first.tcp.local_addr()?;
-        let running = start::workers(config, None)?;
+        let running = start::workers(&config, None)?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -42,7 +42,7 @@ impl Docxy {
         let signal = Arc::clone(&stop);
         let thread = thread::spawn(move || {
             let until_told = async || signal.notified().await;
-            runtime.block_on(server::run(bound, running, drain, until_told))
+            runtime.block_on(server::run(bound, running, || drain, until_told))
         });
         Ok(Docxy {
             address,

@@ -97,13 +97,29 @@ mod tests {
     #[test]
     fn what_is_no_configuration_says_where_and_why() {
         let cases: [(&str, usize, &str); 13] = [
-            ("lisen = []", 1, "there is no key \"lisen\"; did you mean \"listen\"?"),
+            (
+                "lisen = []",
+                1,
+                "there is no key \"lisen\"; did you mean \"listen\"?",
+            ),
             ("\n\nallow-client = []", 3, "did you mean \"allow_client\"?"),
             ("zzz = 1", 1, "`docxy config` prints"),
             ("[acme]\n\ndomains = []", 3, "did you mean \"domain\"?"),
-            ("[[upstream]]\nname = \"a\"\nalow = []", 3, "did you mean \"allow\"?"),
-            ("upstream = [\n\"a\",\n{ nam = 1 }]", 3, "did you mean \"name\"?"),
-            ("upstream = [1]", 1, "expected an upstream: a string, or a table"),
+            (
+                "[[upstream]]\nname = \"a\"\nalow = []",
+                3,
+                "did you mean \"allow\"?",
+            ),
+            (
+                "upstream = [\n\"a\",\n{ nam = 1 }]",
+                3,
+                "did you mean \"name\"?",
+            ),
+            (
+                "upstream = [1]",
+                1,
+                "expected an upstream: a string, or a table",
+            ),
             ("listen = \":443\"", 1, "expected a list in [ ]"),
             ("\nlisten = [", 2, "unclosed array"),
             ("drain = 5", 1, "expected a string"),

@@ -1,4 +1,4 @@
-//! What docxy is to do: [`settings`] declares what can be set, by flag, variable and [`file`]; [`load`] puts the three
+//! What docxy is to do: [`settings`] declares what can be set, by flag, variable and [`file`](mod@file); [`load`] puts the three
 //! together, and here they are checked, once. Whatever is in a [`Config`] makes sense.
 
 pub mod fault;
@@ -39,7 +39,7 @@ use crate::tls::pairs::Pair;
 const MAX_WORKERS: usize = 1024;
 
 /// What docxy is to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Where it listens.
     pub listen: Vec<Listen>,
@@ -164,6 +164,31 @@ impl Config {
         })
     }
 
+    /// Where the listeners' certificates come from, and whether clients have to show one.
+    pub fn kind_of_tls(&self) -> (bool, bool, bool) {
+        (
+            !self.pairs.is_empty(),
+            self.acme.is_some(),
+            self.client_ca.is_some(),
+        )
+    }
+
+    /// Becomes as `new`, but for what cannot change while docxy runs.
+    pub fn follow(&mut self, mut new: Config) {
+        let is_same_tls = self.kind_of_tls() == new.kind_of_tls();
+        new.listen = std::mem::take(&mut self.listen);
+        new.state_dir = self.state_dir.take();
+        new.workers = self.workers;
+        new.max_connections = self.max_connections;
+        new.max_connections_per_ip = self.max_connections_per_ip;
+        new.acme = self.acme.take();
+        if !is_same_tls {
+            new.pairs = std::mem::take(&mut self.pairs);
+            new.client_ca = self.client_ca.take();
+        }
+        *self = new;
+    }
+
     /// By which names docxy is reached, for the certificate that it makes itself.
     pub fn certificate_names(&self) -> Wanted {
         let is_https = |listen: &&Listen| self.scheme(listen) == Scheme::Https;
@@ -206,9 +231,7 @@ fn check_acme(has_certificate: bool, listen: &[Listen]) -> Result<(), Fault> {
     }
     let speaks_https = |listen: &Listen| listen.scheme(Certificate::Configured) == Scheme::Https;
     if !listen.iter().any(speaks_https) {
-        return Err(
-            key.fault(&"no listener speaks https; add one, such as --listen 0.0.0.0:443")
-        );
+        return Err(key.fault(&"no listener speaks https; add one, such as --listen 0.0.0.0:443"));
     }
     Ok(())
 }
@@ -409,7 +432,10 @@ mod tests {
                 "--tls-key k",
                 "--tls-key: 0 certificates and 1 keys; give each its certificate with --tls-cert, in the same order",
             ),
-            ("--workers 1025", "--workers: it is no number from 1 to 1024"),
+            (
+                "--workers 1025",
+                "--workers: it is no number from 1 to 1024",
+            ),
             (
                 "--client-ca c --listen 127.0.0.1:5000 --listen :80",
                 "--client-ca: no listener speaks https; ",

@@ -176,11 +176,23 @@ pub struct Settings {
     pub trusted_proxy: Vec<String>,
 
     /// Give an upstream's body up when no byte of it has come for so long
-    #[arg(long, help_heading = "Running", env = "DOCXY_BODY_TIMEOUT", value_name = "DURATION", default_value = "60s")]
+    #[arg(
+        long,
+        help_heading = "Running",
+        env = "DOCXY_BODY_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "60s"
+    )]
     pub body_timeout: Period,
 
     /// Give a client up when it has taken nothing for so long
-    #[arg(long, help_heading = "Running", env = "DOCXY_CLIENT_TIMEOUT", value_name = "DURATION", default_value = "60s")]
+    #[arg(
+        long,
+        help_heading = "Running",
+        env = "DOCXY_CLIENT_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "60s"
+    )]
     pub client_timeout: Period,
 
     /// Clients' connections at a time. Beyond that, idle ones are closed for new ones, or new ones get 503 or wait. Default:
@@ -203,7 +215,13 @@ pub struct Settings {
     pub max_connections_per_ip: Option<NonZeroUsize>,
 
     /// How long a stop waits for running transfers
-    #[arg(long, help_heading = "Running", env = "DOCXY_DRAIN", value_name = "DURATION", default_value = "300s")]
+    #[arg(
+        long,
+        help_heading = "Running",
+        env = "DOCXY_DRAIN",
+        value_name = "DURATION",
+        default_value = "300s"
+    )]
     pub drain: Period,
 
     /// Threads that serve connections. Default: as many as there are cores for docxy
@@ -224,7 +242,8 @@ pub struct Settings {
         value_enum,
         default_value = "info"
     )]
-    pub log: Level,}
+    pub log: Level,
+}
 
 impl Default for Settings {
     /// What holds where neither flag, variable nor file says anything: the defaults of the flags.
@@ -240,6 +259,7 @@ impl Default for Settings {
 
 #[cfg(test)]
 mod tests {
+    use super::super::file;
     use super::*;
 
     #[test]
@@ -263,30 +283,18 @@ mod tests {
     #[test]
     fn every_flag_is_a_key_of_the_file() {
         let in_entries = ["upstream_alias", "realm_host", "allow", "deny"];
-        let file = toml::Table::try_from(Settings {
-            client_ca: Some("a".into()),
-            state_dir: Some("a".into()),
-            public_url: Some("a".into()),
-            upstream_ca: Some("a".into()),
-            acme: AcmeArgs {
-                acme_email: Some("a".into()),
-                acme_directory: Some("a".into()),
-                acme_ca: Some("a".into()),
-                ..AcmeArgs::default()
-            },
-            ..Settings::default()
-        })
-        .unwrap();
         let flags = <Settings as clap::Args>::augment_args(clap::Command::new("docxy"));
         for flag in flags.get_arguments() {
             let id = flag.get_id().as_str();
-            let is_key = match id.strip_prefix("acme_") {
-                Some(key) => file["acme"].get(key).is_some(),
-                None => file.contains_key(id),
-            };
-            assert!(is_key != in_entries.contains(&id), "{id}");
-            let flag_name = format!("DOCXY_{}", id.to_uppercase());
-            assert_eq!(flag.get_env().and_then(|env| env.to_str()), Some(&*flag_name));
+            let key = id.replace("acme_", "acme.");
+            let no_value = file::parse(format!("{key} = {{ x = 0 }}").as_bytes()).unwrap_err();
+            let is_key = !no_value.why.contains("there is no key");
+            assert!(is_key != in_entries.contains(&id), "{id}: {no_value}");
+            let variable = format!("DOCXY_{}", id.to_uppercase());
+            assert_eq!(
+                flag.get_env().and_then(|env| env.to_str()),
+                Some(&*variable)
+            );
             assert_eq!(flag.get_long(), Some(&*id.replace('_', "-")));
         }
     }

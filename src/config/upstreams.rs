@@ -7,7 +7,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, Key};
-use crate::registry::access::{Access, AccessError, RefuseAs, Refusal};
+use crate::registry::access::{Access, AccessError, Refusal, RefuseAs};
 use crate::registry::table::{Table, TableError, Upstream, UpstreamId};
 
 /// One upstream, or all the well-known ones. A string stands for a table that has nothing but its `url`.
@@ -190,7 +190,10 @@ pub(super) fn access(all: &[UpstreamSettings], table: &Table) -> Result<Access, 
 
 /// The entries that say more than which upstream they are, and its name.
 fn each(all: &[UpstreamSettings]) -> impl Iterator<Item = (Key, String, &UpstreamSettings)> {
-    let saying = all.iter().enumerate().filter(|(_, settings)| settings.has_more());
+    let saying = all
+        .iter()
+        .enumerate()
+        .filter(|(_, settings)| settings.has_more());
     saying.filter_map(|(at, settings)| {
         let upstream = settings.upstreams().ok()?.into_iter().next()?;
         Some((Key::item("upstream", at), upstream.name, settings))

@@ -1,6 +1,7 @@
 //! What every request meets: the state that requests share, the checks that all must pass, and the way to their route.
 
 mod anonymous;
+pub mod current;
 pub mod discover;
 pub mod dispatch;
 pub mod forward;
@@ -68,10 +69,12 @@ pub struct Shared {
     pub realms: Realms,
     /// How long peers may be silent.
     pub timeouts: Timeouts,
+    /// How long a stop waits.
+    pub drain: Duration,
     /// Which connections are let in.
     pub admission: Arc<Admission>,
     /// Whose turn it is to begin TLS.
-    pub handshakes: Handshakes,
+    pub handshakes: Arc<Handshakes>,
     /// What is said.
     pub log: Log,
 }

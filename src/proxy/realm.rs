@@ -46,6 +46,19 @@ impl Realms {
         }
     }
 
+    /// What is known of those upstreams of `before` that are in `table` as they were.
+    pub fn carried_over(&self, before: &Table, table: &Table) -> Realms {
+        let known = self.lock();
+        let of = |id| {
+            let same = before.ids().find(|&old| before.get(old) == table.get(id));
+            let known = same.and_then(|old| known.get(old.index()));
+            known.cloned().unwrap_or_default()
+        };
+        Realms {
+            learned: Mutex::new(table.ids().map(of).collect()),
+        }
+    }
+
     /// Learns from a 401 that the upstream itself has given for `asked`.
     pub fn learn(&self, table: &Table, upstream: UpstreamId, reply: &Reply, asked: &Target) {
         let challenges = reply

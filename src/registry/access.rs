@@ -392,16 +392,8 @@ mod tests {
         assert!(!permits(&rules, "docker.io", "library/alpine"));
         let allow = allow(&rules).unwrap();
         assert!(allow.is_restricting());
-        assert!(
-            allow
-                .check_any(table().find("ghcr.io").unwrap())
-                .is_ok()
-        );
-        assert!(
-            allow
-                .check_any(table().find("docker.io").unwrap())
-                .is_err()
-        );
+        assert!(allow.check_any(table().find("ghcr.io").unwrap()).is_ok());
+        assert!(allow.check_any(table().find("docker.io").unwrap()).is_err());
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::access::{Access, Refusal};
 pub use super::access::Identity;
+use super::access::{Access, Refusal};
 use super::name;
 use super::route::{Quoted, repository_of, split_upstream};
 use super::table::{Table, UpstreamId};

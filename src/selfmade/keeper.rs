@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::names::{Machine, Wanted};
 use super::{SelfMade, SelfMadeError, instructions};
@@ -17,7 +18,8 @@ const PERIOD: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct Keeper {
     made: SelfMade,
-    wanted: Wanted,
+    wanted: watch::Receiver<Wanted>,
+    renames: watch::Sender<Wanted>,
     machine: Machine,
     store: Arc<CertStore>,
     /// What the start has to say beside the instructions.
@@ -31,9 +33,11 @@ impl Keeper {
         let names = wanted.names(&machine);
         let made = SelfMade::open(state_dir, &names, SystemTime::now(), &mut said)?;
         let store = Arc::new(CertStore::new(CertSet::new(made.key())));
+        let (renames, wanted) = watch::channel(wanted);
         Ok(Keeper {
             made,
             wanted,
+            renames,
             machine,
             store,
             said,
@@ -50,9 +54,14 @@ impl Keeper {
         self.made.ca_pem()
     }
 
+    /// Takes other names, for which the certificate is then made anew.
+    pub fn renames(&self) -> watch::Sender<Wanted> {
+        self.renames.clone()
+    }
+
     /// What the start has to say, with the port of the first https listener.
     pub fn lines(&self, port: u16) -> Vec<String> {
-        let at = self.wanted.authority(&self.machine, port);
+        let at = self.wanted.borrow().authority(&self.machine, port);
         let mut lines = self.said.clone();
         lines.extend(instructions::lines(&self.made, &at));
         lines
@@ -61,9 +70,10 @@ impl Keeper {
     /// Looks again and again; never ends.
     pub async fn keep(mut self, say: impl Fn(&str)) {
         loop {
-            sleep(PERIOD).await;
+            // Either way it is time to look.
+            let _ = timeout(PERIOD, self.wanted.changed()).await;
             let mut said = Vec::new();
-            let names = self.wanted.names(&Machine::look());
+            let names = self.wanted.borrow_and_update().names(&Machine::look());
             match self.made.refresh(&names, SystemTime::now(), &mut said) {
                 Ok(true) => self.store.replace(CertSet::new(self.made.key())),
                 Ok(false) => {}
@@ -85,6 +95,7 @@ mod tests {
     use crate::config::Config;
     use clap::Parser;
     use std::sync::Mutex;
+    use tokio::time::sleep;
 
     #[tokio::test(start_paused = true)]
     async fn other_names_get_another_certificate_while_docxy_runs() {

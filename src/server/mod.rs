@@ -38,11 +38,11 @@ pub enum Ended {
     CutShort,
 }
 
-/// Serves until the first `signal`, then waits for what runs: as long as `drain`, or until the second signal.
+/// Serves until the first `signal`, then waits for what runs: as long as `drain` says then, or until the second signal.
 pub async fn run(
     bound: Vec<Bound>,
     running: Running,
-    drain: Duration,
+    drain: impl Fn() -> Duration,
     mut signal: impl AsyncFnMut(),
 ) -> io::Result<Ended> {
     let Running {
@@ -51,6 +51,7 @@ pub async fn run(
         stop,
         admission,
         log,
+        ..
     } = running;
     let workers: Arc<[Worker]> = workers.into();
     // Every acceptor and every connection holds a sender; when all are gone, so is all work.
@@ -86,6 +87,7 @@ pub async fn run(
     supervisor.ready("Serving");
     signal().await;
     stopper.stop();
+    let drain = drain();
     let stopping = format!(
         "stopping; running transfers have {} to finish",
         humantime::format_duration(drain)

@@ -1,6 +1,7 @@
 //! One client's connection: requests are read, answered and logged, one after another, until one of them ends it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -10,6 +11,7 @@ use crate::conn::{Conn, ReadHeadError};
 use crate::http::head::{HeadError, REQUEST_LIMITS, RequestHead};
 use crate::limits::admission::{Admission, Full, Place};
 use crate::limits::crowd::Crowd;
+use crate::proxy::current::Current;
 use crate::proxy::{Done, Peer, Proxy, Trace};
 use crate::server::exchange::{Exchange, Next};
 use crate::stop::Stop;
@@ -19,11 +21,11 @@ use crate::timeouts;
 pub const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 
 /// Serves one connection until its end.
-pub async fn serve(proxy: &Proxy, mut client: Conn, peer: Peer, mut stop: Stop) {
-    let admission = &proxy.shared.admission;
+pub async fn serve(current: &Current, mut client: Conn, peer: Peer, mut stop: Stop) {
+    let admission = Arc::clone(&current.get().shared.admission);
     let mut is_there = wait_for_first_request(&mut client, &mut stop, &admission.idle).await;
     while is_there {
-        match serve_one(proxy, &mut client, &peer, &stop).await {
+        match serve_one(current, &admission, &mut client, &peer, &stop).await {
             Next::Again => {}
             Next::Close => return client.linger().await,
             Next::Drop => return,
@@ -78,8 +80,16 @@ async fn wait_for_request(client: &mut Conn, stop: &mut Stop, idle: &Crowd) -> b
     }
 }
 
-async fn serve_one(proxy: &Proxy, client: &mut Conn, peer: &Peer, stop: &Stop) -> Next {
-    let head = match read_request(client, &proxy.shared.admission.heads).await {
+async fn serve_one(
+    current: &Current,
+    admission: &Admission,
+    client: &mut Conn,
+    peer: &Peer,
+    stop: &Stop,
+) -> Next {
+    let read = read_request(client, &admission.heads).await;
+    let proxy = &current.get();
+    let head = match read {
         Ok(head) => head,
         Err(ReadHeadError::Closed | ReadHeadError::Cut | ReadHeadError::Io(_)) => {
             return Next::Drop;

@@ -19,6 +19,7 @@ use crate::conn::stream::Stream;
 use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
 use crate::limits::admission::Place;
+use crate::proxy::current::Current;
 use crate::proxy::{Peer, Proxy, Shared};
 use crate::server::session::{self, TLS_HANDSHAKE_RECORD};
 use crate::stop::Stop;
@@ -64,7 +65,7 @@ impl Drop for Ticket {
 
 impl Worker {
     /// Starts a worker. It ends with the process, or when nothing can hand it a connection any more.
-    pub fn start(proxy: Proxy, stop: Stop) -> io::Result<Worker> {
+    pub fn start(current: Arc<Current>, stop: Stop) -> io::Result<Worker> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -72,7 +73,7 @@ impl Worker {
         let (questions, asked) = mpsc::unbounded_channel();
         thread::Builder::new()
             .name("docxy-worker".to_owned())
-            .spawn(move || runtime.block_on(work(Arc::new(proxy), accepted, asked, stop)))?;
+            .spawn(move || runtime.block_on(work(current, accepted, asked, stop)))?;
         Ok(Worker {
             queue,
             questions,
@@ -119,7 +120,7 @@ impl Worker {
 }
 
 async fn work(
-    proxy: Arc<Proxy>,
+    current: Arc<Current>,
     mut accepted: mpsc::UnboundedReceiver<(Accepted, Ticket)>,
     mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     stop: Stop,
@@ -129,10 +130,10 @@ async fn work(
         tokio::select! {
             next = accepted.recv() => {
                 let Some((accepted, ticket)) = next else { return };
-                let (proxy, stop) = (Arc::clone(&proxy), stop.clone());
+                let (current, stop) = (Arc::clone(&current), stop.clone());
                 tokio::spawn(async move {
                     // Gone before the first request: there is nobody to tell.
-                    let _ = serve(accepted, &proxy, stop).await;
+                    let _ = serve(accepted, &current, stop).await;
                     drop(ticket);
                 });
             }
@@ -140,12 +141,13 @@ async fn work(
                 // Whoever no longer waits for the answer does not need it.
                 let _ = question.send(());
             }
-            _ = sweep.tick() => proxy.client.sweep(),
+            _ = sweep.tick() => current.get().client.sweep(),
         }
     }
 }
 
-async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> {
+async fn serve(accepted: Accepted, current: &Current, stop: Stop) -> io::Result<()> {
+    let proxy = current.get();
     let mut tcp = tokio::net::TcpStream::from_std(accepted.tcp)?;
     // A head and its body go out in one write; waiting to merge it with another only delays it.
     tcp.set_nodelay(true)?;
@@ -153,12 +155,12 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
     let mut is_unnamed = false;
     if accepted.proxy_protocol {
         // Apart, so that connections without it need no room for it.
-        match Box::pin(introduced(&mut tcp, address, proxy)).await? {
+        match Box::pin(introduced(&mut tcp, address, &proxy)).await? {
             Some(ends) => (address, local) = (ends.source.ip(), ends.destination),
             None => is_unnamed = true,
         }
     }
-    let admission = &proxy.shared.admission;
+    let admission = Arc::clone(&proxy.shared.admission);
     // A proxy's connections are those of many clients.
     let is_of_many = is_unnamed || proxy.shared.trusted_proxies.contains(address);
     let share = if is_of_many {
@@ -206,13 +208,17 @@ async fn serve(accepted: Accepted, proxy: &Proxy, stop: Stop) -> io::Result<()> 
     let let_in = match (&share, &place) {
         (Ok(_), Place::Ordinary(_)) => Ok(()),
         (Ok(_), Place::Spare(..)) => {
-            Box::pin(session::settle(admission, &mut place, &mut client)).await?
+            Box::pin(session::settle(&admission, &mut place, &mut client)).await?
         }
         (Err(full), _) => Err(*full),
     };
     match let_in {
-        Ok(()) => session::serve(proxy, client, peer, stop).await,
-        Err(full) => Box::pin(session::turn_away(proxy, client, &peer, full, &stop)).await,
+        Ok(()) => {
+            // Each request takes the one that is current then.
+            drop(proxy);
+            session::serve(current, client, peer, stop).await;
+        }
+        Err(full) => Box::pin(session::turn_away(&proxy, client, &peer, full, &stop)).await,
     }
     Ok(())
 }

@@ -31,6 +31,12 @@ impl Clients {
         Ok(())
     }
 
+    /// From the next handshake on, those of another one.
+    pub fn become_like(&self, other: &Clients) {
+        let verifier = other.current();
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = verifier;
+    }
+
     fn current(&self) -> Arc<dyn ClientCertVerifier> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }

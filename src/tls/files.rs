@@ -101,6 +101,20 @@ impl TlsFiles {
         faults
     }
 
+    /// Shows the pairs of `other` and lets the clients of its authority connect, from the next handshake on. The two have to
+    /// be alike: both with pairs or both without, both with an authority or both without.
+    pub fn take_over(&mut self, other: TlsFiles) {
+        if let (Some(store), Some((set, _))) = (&self.store, other.set()) {
+            store.replace(set);
+        }
+        if let (Some((path, clients)), Some((other, theirs))) = (&mut self.clients, other.clients) {
+            clients.become_like(&theirs);
+            *path = other;
+        }
+        self.pairs = other.pairs;
+        self.watch = other.watch;
+    }
+
     fn set(&self) -> Option<(CertSet, Vec<usize>)> {
         pairs::set(self.pairs.iter().map(|(_, loaded)| loaded))
     }

@@ -38,8 +38,8 @@ const REQUEST_TIMEOUT: u16 = 408;
 /// Sends requests to upstreams and keeps their connections.
 #[derive(Debug)]
 pub struct Client {
-    pool: Mutex<Pool<Key, Conn>>,
-    dialler: Dialler,
+    pool: Arc<Mutex<Pool<Key, Conn>>>,
+    dialler: Arc<Dialler>,
     outages: Arc<Outages<Key>>,
     timeouts: Timeouts,
     log: Log,
@@ -106,11 +106,22 @@ impl Client {
         log: Log,
     ) -> Client {
         Client {
-            pool: Mutex::new(Pool::shared_by(workers)),
-            dialler: Dialler::new(tls),
+            pool: Arc::new(Mutex::new(Pool::shared_by(workers))),
+            dialler: Arc::new(Dialler::new(tls)),
             outages,
             timeouts,
             log,
+        }
+    }
+
+    /// The same with other time-outs: the connections are those of both.
+    pub fn with(&self, timeouts: Timeouts) -> Client {
+        Client {
+            pool: Arc::clone(&self.pool),
+            dialler: Arc::clone(&self.dialler),
+            outages: Arc::clone(&self.outages),
+            timeouts,
+            log: self.log,
         }
     }
 

@@ -15,6 +15,8 @@ mod blob_server;
 mod broken_upstream;
 mod challenges;
 mod command_line;
+mod config_file;
+mod config_reload;
 mod crowd;
 mod doorway;
 mod fields;

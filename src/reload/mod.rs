@@ -1,14 +1,16 @@
 //! What is read anew while docxy runs, at a signal or when its files have changed. All of it happens here, in a thread of
 //! its own, so that a slow disk holds up nobody.
 
+pub mod in_use;
+
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crate::log::Log;
 use crate::systemd::supervisor::Supervisor;
-use crate::tls::files::TlsFiles;
+
+use self::in_use::InUse;
 
 /// How often files are looked at; a change is taken up at the second look that finds it.
 const LOOK: Duration = Duration::from_secs(2);
@@ -21,11 +23,11 @@ pub struct Reloader {
 
 impl Reloader {
     /// Starts the thread. It ends when the last reloader is gone.
-    pub fn start(files: TlsFiles, log: Log) -> io::Result<Reloader> {
+    pub fn start(in_use: InUse) -> io::Result<Reloader> {
         let (requests, asked) = mpsc::channel();
         thread::Builder::new()
             .name("docxy-reload".to_owned())
-            .spawn(move || watch(files, log, &Supervisor::from_environment(), &asked))?;
+            .spawn(move || watch(in_use, &Supervisor::from_environment(), &asked))?;
         Ok(Reloader { requests })
     }
 
@@ -36,16 +38,17 @@ impl Reloader {
     }
 }
 
-fn watch(mut files: TlsFiles, log: Log, supervisor: &Supervisor, asked: &Receiver<()>) {
+fn watch(mut in_use: InUse, supervisor: &Supervisor, asked: &Receiver<()>) {
     loop {
         match asked.recv_timeout(LOOK) {
             Ok(()) => {
                 supervisor.reloading();
-                reload(&mut files, log, "as asked");
+                reload(&mut in_use);
                 supervisor.ready("Serving");
             }
-            Err(RecvTimeoutError::Timeout) if files.have_changed() => {
-                reload(&mut files, log, "files have changed");
+            Err(RecvTimeoutError::Timeout) if in_use.files.have_changed() => {
+                let kept = in_use.read_files();
+                say_reloaded(&in_use, "files have changed", kept);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
@@ -53,19 +56,21 @@ fn watch(mut files: TlsFiles, log: Log, supervisor: &Supervisor, asked: &Receive
     }
 }
 
-/// The one place where docxy reads anew what it was started with.
-fn reload(files: &mut TlsFiles, log: Log, why: &str) {
-    let now = SystemTime::now();
-    let faults = files.reload(now);
-    for fault in &faults {
-        log.error(format_args!("{fault}; what was read before stays in use"));
+/// The one place where docxy reads anew all that it was started with.
+fn reload(in_use: &mut InUse) {
+    let changed = in_use.change();
+    if let Err(why) = &changed {
+        let kept = format_args!("{why}; the configuration stays as it was");
+        in_use.log.error(kept);
     }
-    for warning in files.warnings(now) {
-        log.error(format_args!("{warning}"));
-    }
-    let kept = match faults.len() {
+    let kept = in_use.read_files() + usize::from(changed.is_err());
+    say_reloaded(in_use, "as asked", kept);
+}
+
+fn say_reloaded(in_use: &InUse, why: &str, kept: usize) {
+    let kept = match kept {
         0 => String::new(),
         count => format!(", {count} kept as before"),
     };
-    log.info(format_args!("reloaded, {why}{kept}"));
+    in_use.log.info(format_args!("reloaded, {why}{kept}"));
 }

@@ -1,0 +1,111 @@
+//! The configuration that is in use, and the change to another one. Everything that can fail is done before anything changes.
+
+use std::error::Error;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+
+use crate::args::CommandLine;
+use crate::config::Config;
+use crate::config::load::load;
+use crate::log::Log;
+use crate::selfmade::names::Wanted;
+use crate::serving::{Roots, Serving};
+use crate::tls::files::TlsFiles;
+
+/// What docxy was started with, as far as it can be read anew.
+pub struct InUse {
+    /// What holds whatever the file says.
+    pub line: CommandLine,
+    /// What is in use.
+    pub config: Config,
+    /// Who works by it.
+    pub serving: Serving,
+    /// The files behind the listeners' TLS.
+    pub files: TlsFiles,
+    /// Who makes the self-made certificate, if there is one.
+    pub certificate_names: Option<watch::Sender<Wanted>>,
+    /// Where things are said, and how much.
+    pub log: Log,
+}
+
+impl InUse {
+    /// Reads the configuration file, if there is one, and does as it says from the next request on. If that cannot be, nothing
+    /// is changed, and the error is why.
+    pub fn change(&mut self) -> Result<(), Box<dyn Error>> {
+        if self.line.config().is_none() {
+            return Ok(());
+        }
+        let new = load(&self.line)?;
+        let roots = Roots::of(&new)?;
+        let waits = self.waits_for_restart(&new);
+        let files = self.changed_files(&new)?;
+        if let Some(files) = files {
+            self.files.take_over(files);
+        }
+        self.serving.change(&new, roots);
+        if let Some(names) = &self.certificate_names {
+            names.send_replace(new.certificate_names());
+        }
+        self.log.set_level(new.log);
+        for key in waits {
+            self.log.error(format_args!(
+                "{key} has changed, and stays as it was until docxy is restarted"
+            ));
+        }
+        for warning in new.warnings() {
+            self.log.error(format_args!("warning: {warning}"));
+        }
+        self.config.follow(new);
+        Ok(())
+    }
+
+    /// Reads the files behind TLS anew, each by itself: those that are broken stay in use as they were.
+    pub fn read_files(&mut self) -> usize {
+        let now = SystemTime::now();
+        let faults = self.files.reload(now);
+        for fault in &faults {
+            let kept = format_args!("{fault}; what was read before stays in use");
+            self.log.error(kept);
+        }
+        for warning in self.files.warnings(now) {
+            self.log.error(format_args!("{warning}"));
+        }
+        faults.len()
+    }
+
+    /// The files of `new`, read, if they are others than before and can be shown without a restart.
+    fn changed_files(&self, new: &Config) -> Result<Option<TlsFiles>, Box<dyn Error>> {
+        let old = &self.config;
+        let are_others = old.pairs != new.pairs || old.client_ca != new.client_ca;
+        if !are_others || old.kind_of_tls() != new.kind_of_tls() {
+            return Ok(None);
+        }
+        Ok(Some(TlsFiles::open(&new.pairs, new.client_ca.clone())?))
+    }
+
+    /// The keys that have changed and that only a restart can follow.
+    fn waits_for_restart(&self, new: &Config) -> Vec<&'static str> {
+        let old = &self.config;
+        let changed = [
+            ("listen", old.listen != new.listen),
+            ("acme", old.acme != new.acme),
+            ("state_dir", old.state_dir != new.state_dir),
+            ("workers", old.workers != new.workers),
+            (
+                "max_connections",
+                old.max_connections != new.max_connections,
+            ),
+            (
+                "max_connections_per_ip",
+                old.max_connections_per_ip != new.max_connections_per_ip,
+            ),
+            (
+                "the source of certificates (tls_cert, client_ca)",
+                old.acme == new.acme && old.kind_of_tls() != new.kind_of_tls(),
+            ),
+        ];
+        let waiting = changed.into_iter().filter(|(_, has_changed)| *has_changed);
+        waiting.map(|(key, _)| key).collect()
+    }
+}

@@ -1,0 +1,147 @@
+//! The configuration file at SIGHUP: what it says holds from the next request on, and what runs goes on as it was.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::docxy::Docxy;
+use crate::stand::{MANIFEST, NAME, blob, own_error};
+use crate::wire::answer::Act;
+use crate::wire::{Answer, Ask, Client, Gate, Server};
+
+/// docxy with a configuration file that the test writes.
+struct Configured {
+    docxy: Docxy,
+    directory: TempDir,
+    reloads: usize,
+}
+
+impl Configured {
+    fn start(registry: &Server, more: &str) -> Configured {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("docxy.toml");
+        fs::write(&path, text(registry, more)).unwrap();
+        let docxy = Docxy::start(&["--config", path.to_str().unwrap()]);
+        Configured {
+            docxy,
+            directory,
+            reloads: 0,
+        }
+    }
+
+    /// Has docxy read another file, and returns what it said to it.
+    fn reload(&mut self, text: &str) -> Vec<String> {
+        let before = self.docxy.log().len();
+        fs::write(self.directory.path().join("docxy.toml"), text).unwrap();
+        self.docxy.signal("HUP");
+        self.reloads += 1;
+        self.docxy
+            .wait_for_lines("reloaded, as asked", self.reloads);
+        let said = self.docxy.log().split_off(before);
+        said.iter().map(|line| line.replace('\\', "")).collect()
+    }
+}
+
+fn text(registry: &Server, more: &str) -> String {
+    let url = registry.url();
+    format!("listen = ['127.0.0.1:0']\n[[upstream]]\nname = '{NAME}'\nurl = '{url}'\n{more}\n")
+}
+
+#[test]
+fn a_change_is_for_new_requests_and_what_runs_goes_on() {
+    let gate = Gate::new();
+    let slow = Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        .then(Act::Wait(gate.clone()))
+        .send("rest");
+    let registry = Server::table([
+        (&format!("GET {}", blob()), slow),
+        (&format!("GET {MANIFEST}"), Answer::ok("{}")),
+    ]);
+    let mut configured = Configured::start(&registry, "");
+    let address = configured.docxy.addr();
+    let mut running = Client::connect(address);
+    running.send(Ask::get(&blob()).bytes());
+    running.receive_head();
+    assert_eq!(running.take(4).unwrap(), b"half");
+    let mut idle = Client::connect(address);
+    assert_eq!(idle.ask(&Ask::get(MANIFEST)).complete().status(), 200);
+
+    let denied = text(&registry, "deny = ['**']\nrefuse_as = 'unknown'");
+    configured.reload(&denied);
+    for client in [&mut idle, &mut Client::connect(address)] {
+        let answer = client.ask(&Ask::get(MANIFEST)).complete();
+        assert_eq!(own_error(&answer, 404), "NAME_UNKNOWN");
+    }
+    gate.open();
+    assert_eq!(running.take(4).unwrap(), b"rest");
+    let after = running.ask(&Ask::get(MANIFEST)).complete();
+    assert_eq!(
+        after.status(),
+        404,
+        "the connection stays, and its next request is new"
+    );
+}
+
+#[test]
+fn connections_to_upstreams_that_stay_stay_too() {
+    let registry = Server::start(|_| Answer::ok("{}"));
+    let mut configured = Configured::start(&registry, "");
+    let mut client = Client::connect(configured.docxy.addr());
+    assert_eq!(client.ask(&Ask::get(MANIFEST)).complete().status(), 200);
+    let other = format!("body_timeout = '7s'\n{}", text(&registry, "deny = ['x/y']"));
+    configured.reload(&other);
+    assert_eq!(client.ask(&Ask::get(MANIFEST)).complete().status(), 200);
+    assert_eq!((registry.requests().len(), registry.connections()), (2, 1));
+}
+
+#[test]
+fn a_broken_file_changes_nothing_and_the_log_says_why() {
+    let registry = Server::start(|_| Answer::ok("{}"));
+    let mut configured = Configured::start(&registry, "deny = ['**']");
+    let broken = [
+        ("", "deny = [", "unclosed array"),
+        ("", "alow = []", "did you mean \"allow\"?"),
+        ("", "allow = ['A']", "\"A\" matches no repository"),
+        ("upstream_ca = '/nowhere.pem'\n", "", "/nowhere.pem"),
+    ];
+    for (first, more, why) in broken {
+        let said = configured.reload(&format!("{first}{}", text(&registry, more)));
+        let said = said.join("\n");
+        assert!(
+            said.contains(why) && said.contains("the configuration stays as it was"),
+            "{said}"
+        );
+        assert!(said.contains("1 kept as before"), "{said}");
+        let answer = crate::stand::get(&configured.docxy, MANIFEST);
+        assert_eq!(own_error(&answer, 403), "DENIED");
+    }
+    configured.reload(&text(&registry, ""));
+    let answer = crate::stand::get(&configured.docxy, MANIFEST);
+    assert_eq!(answer.status(), 200);
+}
+
+#[test]
+fn what_takes_a_restart_is_said_aloud_and_the_rest_is_done() {
+    let registry = Server::start(|_| Answer::ok("{}"));
+    let mut configured = Configured::start(&registry, "");
+    let moved = text(&registry, "deny = ['**']").replace("127.0.0.1:0", "127.0.0.2:0");
+    let said = configured.reload(&moved).join("\n");
+    assert!(said.contains("listen has changed, and stays"), "{said}");
+    let answer = crate::stand::get(&configured.docxy, MANIFEST);
+    assert_eq!(own_error(&answer, 403), "DENIED");
+    let back = text(&registry, "");
+    let said = configured.reload(&back).join("\n");
+    assert!(!said.contains("has changed"), "{said}");
+}
+
+#[test]
+fn the_log_follows() {
+    let registry = Server::start(|_| Answer::ok("{}"));
+    let mut configured = Configured::start(&registry, "");
+    configured.reload(&format!("log = 'debug'\n{}", text(&registry, "")));
+    configured.reload(&format!("log = 'info'\n{}", text(&registry, "")));
+    assert_eq!(crate::stand::get(&configured.docxy, MANIFEST).status(), 200);
+    configured
+        .docxy
+        .wait_for_line("target=/v2/a/b/manifests/latest");
+}
