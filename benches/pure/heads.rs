@@ -10,7 +10,7 @@ use docxy::http::head::{
 use docxy::http::request::effective;
 use docxy::http::uri::Target;
 use docxy::http::write::HeadWriter;
-use docxy::registry::access::Allow;
+use docxy::registry::access::Access;
 use docxy::registry::rewrite::{self, Credentials, Part, Source, View};
 use docxy::registry::route::{Asked, Place, Route, route};
 use docxy::registry::table::{Table, Upstream};
@@ -97,7 +97,7 @@ fn rewritten(head: &RequestHead, table: &Table) -> Option<Vec<u8>> {
         target: &effective.target,
         host: effective.authority.as_ref(),
     };
-    let Ok(Route::Content(content)) = route(&asked, table, &Allow::default()) else {
+    let Ok(Route::Content(content)) = route(&asked, table, &Access::default()) else {
         return None;
     };
     let target = Target {
