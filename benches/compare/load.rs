@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::cases::Figure;
 use crate::cost;
+use crate::figure::Figure;
 use crate::process::Process;
 use crate::proxies::{Running, cores};
 use crate::route::Scheme;

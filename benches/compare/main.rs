@@ -1,10 +1,10 @@
 //! docxy beside nginx, HAProxy and a bare relay: what each request, each gigabyte and each client costs.
 //!
 //! `make bench` runs it; `--help` after `ARGS=` lists what can be chosen. A [`site`] is served from memory by an
-//! [`origin`]; the [`proxies`] are started before it, as the [`cases`] say, and measured in alternating [`rounds`]:
-//! by [`load`], for [`memory`], at [`startup`]. What they [`cost`] is read from `/proc`. The [`results`] become a
-//! [`table`], and with `--save` the [files](saved) in `benches/results`, the [plot] and the README's table.
-//! [`relay`], with [`splice`], is the yardstick; it runs in a process of its own.
+//! [`origin`]; the [`proxies`] are started before it, as the [`cases`] say with their [`figure`]s and goals, and measured in
+//! alternating [`rounds`]: by [`load`], for [`memory`], at [`startup`]. What they [`cost`] is read from `/proc`. The
+//! [`results`] become a [`table`], and with `--save` the [files](saved) in `benches/results`, the [plot] and the README's
+//! table. [`relay`], with [`splice`], is the yardstick; it runs in a process of its own.
 
 // Memory and counts of this size are exact in floating point.
 #![allow(clippy::cast_precision_loss)]
@@ -12,6 +12,7 @@
 mod cases;
 mod client;
 mod cost;
+mod figure;
 mod load;
 mod machine;
 mod memory;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::cases::Figure;
+use crate::figure::Figure;
 use crate::proxies::Kind;
 use crate::results::{Line, Results};
 use crate::table::number;

@@ -1,6 +1,7 @@
 //! What was found: medians, what they are beside each other, and whether goals were met.
 
-use crate::cases::{Case, Figure, Goal};
+use crate::cases::Case;
+use crate::figure::{Figure, Goal};
 use crate::proxies::{Kind, Proxy};
 use crate::rounds::Outcome;
 

@@ -1,6 +1,6 @@
 //! The results as a table in Markdown, in columns of equal width so that it can be read in a terminal, too.
 
-use crate::cases::Goal;
+use crate::figure::Goal;
 use crate::results::{Line, Results};
 
 /// The whole table, with a line per figure.
