@@ -7,15 +7,19 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use crate::options::Options;
 use crate::proxies::{Kind, Proxy, cores};
 
-/// Date, machine, kernel and versions.
-pub(crate) fn describe(proxies: &[Proxy]) -> Value {
+/// Date, machine, how busy it was before, kernel and versions, and how long was measured.
+pub(crate) fn describe(proxies: &[Proxy], options: &Options) -> Value {
     json!({
         "date": humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         "cpu": cpu(),
         "cores": cores(),
-        "kernel": first_line("/proc/sys/kernel/osrelease"),
+        "load_before": first_word("/proc/loadavg"),
+        "kernel": first_word("/proc/sys/kernel/osrelease"),
+        "rounds": options.rounds,
+        "seconds": options.duration().as_secs(),
         "tls": "TLS 1.3, AES-128-GCM, P-256",
         "versions": versions(proxies),
     })
@@ -28,9 +32,12 @@ fn cpu() -> String {
     name.map_or("unknown", |(_, name)| name).to_owned()
 }
 
-fn first_line(path: &str) -> String {
+fn first_word(path: &str) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines().next().unwrap_or_default().to_owned()
+    text.split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn versions(proxies: &[Proxy]) -> Value {

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 fn compare(options: &Options) -> Result<(), String> {
     raise_descriptor_limit();
     let proxies = options.proxies()?;
-    let machine = machine::describe(&proxies);
+    let machine = machine::describe(&proxies, options);
     let site = Site::new()?;
     process::end_all_on_signals(site.dir());
     let origin = Origin::start(&site)?;

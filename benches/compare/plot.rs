@@ -32,14 +32,14 @@ pub(crate) fn svg(results: &Results, caption: &str) -> String {
     for line in lines {
         top += group(&mut body, results, line, nginx, top) + GAP;
     }
-    let (legend, caption) = (legend(results), escaped(caption));
+    let legend = legend(results);
+    let (caption, foot) = written(caption, top);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
          <text x=\"10\" y=\"22\" font-size=\"15\">Cost, nginx = 1 (shorter is better)</text>\n{legend}{body}\
-         <text x=\"10\" y=\"{foot}\" font-size=\"9\" fill=\"#555\">{caption}</text>\n</svg>\n",
-        height = top + 24.0,
-        foot = top + 12.0,
+         {caption}</svg>\n",
+        height = foot + 10.0,
     )
 }
 
@@ -94,6 +94,20 @@ fn bar(body: &mut String, column: usize, ratio: f64, top: f64, value: Option<f64
         number(Some(ratio)),
         number(value),
     );
+}
+
+/// The caption's parts below each other, and where they end.
+fn written(caption: &str, top: f64) -> (String, f64) {
+    let (mut text, mut line) = (String::new(), top);
+    for part in caption.split("; ") {
+        line += 12.0;
+        let part = escaped(part);
+        let _ = writeln!(
+            text,
+            "<text x=\"10\" y=\"{line}\" font-size=\"9\" fill=\"#555\">{part}</text>"
+        );
+    }
+    (text, line)
 }
 
 fn legend(results: &Results) -> String {

@@ -66,11 +66,14 @@ fn caption(machine: &Value) -> String {
         .filter_map(|(_, version)| version.as_str())
         .collect();
     format!(
-        "{}, {} cores of {}, Linux {}; {}; {}",
+        "{}, {} cores of {} (load average before: {}), Linux {}; rounds of {} s: {}; {}; {}",
         text("date"),
         text("cores"),
         text("cpu"),
+        text("load_before"),
         text("kernel"),
+        text("seconds"),
+        text("rounds"),
         text("tls"),
         versions.join("; "),
     )
