@@ -269,11 +269,7 @@ impl Proxy {
         let is_localhost = matches!(&authority.host, Host::Name(name) if &**name == "localhost");
         is_public
             || is_localhost
-            || self
-                .shared
-                .table
-                .find(&authority.host.to_string())
-                .is_some()
+            || self.shared.table.find_host(&authority.host).is_some()
             || self.shared.table.find(&authority.to_string()).is_some()
     }
 

@@ -5,6 +5,7 @@
 
 use core::fmt;
 
+use memchr::memrchr_iter;
 use percent_encoding::percent_decode_str;
 
 use super::access::{Access, Identity, Refusal};
@@ -181,9 +182,7 @@ pub fn route(asked: &Asked<'_>, table: &Table, access: &Access) -> Result<Route,
     if !is_sound_path(path) || !is_sound_query(query) {
         return Err(RouteError::Malformed);
     }
-    let by_host = asked
-        .host
-        .and_then(|host| table.find(&host.host.to_string()));
+    let by_host = asked.host.and_then(|host| table.find_host(&host.host));
     let token = |upstream, by_host: Option<UpstreamId>| {
         Ok(Route::Token(TokenRoute {
             upstream,
@@ -419,23 +418,17 @@ impl<'a> Chosen<'a> {
 
 /// Kind, repository and the rest of the path from its keyword on, at the last keyword.
 fn split_content(rest: &str) -> Option<(Kind, &str, &str)> {
-    let keywords = [
-        (Kind::Manifest, MANIFESTS),
-        (Kind::Blob, BLOBS),
-        (Kind::Referrers, REFERRERS),
-    ];
-    let found = keywords.map(|(kind, keyword)| rest.rfind(keyword).map(|at| (at, kind)));
-    let tags = rest
-        .strip_suffix(TAGS)
-        .map(|repository| (repository.len(), Kind::Tags));
-    let last = found
-        .into_iter()
-        .chain([tags])
-        .flatten()
-        .max_by_key(|(at, _)| *at);
-    let (at, kind) = last?;
-    let (repository, tail) = rest.split_at(at);
-    Some((kind, repository, tail))
+    memrchr_iter(b'/', rest.as_bytes()).find_map(|at| {
+        let (repository, tail) = rest.split_at(at);
+        let kind = match tail {
+            TAGS => Kind::Tags,
+            _ if tail.starts_with(MANIFESTS) => Kind::Manifest,
+            _ if tail.starts_with(BLOBS) => Kind::Blob,
+            _ if tail.starts_with(REFERRERS) => Kind::Referrers,
+            _ => return None,
+        };
+        Some((kind, repository, tail))
+    })
 }
 
 /// Checks the tag or digest after the keyword.
@@ -479,15 +472,21 @@ fn token_owner(path: &str) -> Option<&str> {
 
 /// Begins with `/`, has neither dot segments nor empty ones, and nothing that would become one by decoding.
 fn is_sound_path(path: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_graphic() && b != b'\\' && b != b'#';
     let Some(segments) = path.strip_prefix('/') else {
         return false;
     };
-    let is_dots = |segment: &str| segment == "." || segment == "..";
-    path.bytes()
-        .all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#')
-        && !path.contains("//")
-        && !segments.split('/').any(is_dots)
-        && path.split('%').skip(1).all(is_sound_escape)
+    if !path.bytes().all(is_plain) || !path.split('%').skip(1).all(is_sound_escape) {
+        return false;
+    }
+    let mut segments = segments.split('/');
+    // An empty last one is a `/` at the end; a `//` there makes the one before it empty too.
+    let last = segments.next_back().unwrap_or_default();
+    !is_dots(last) && segments.all(|segment| !segment.is_empty() && !is_dots(segment))
+}
+
+fn is_dots(segment: &str) -> bool {
+    matches!(segment, "." | "..")
 }
 
 /// Whether the two digits after a `%` are such, and stand for nothing that could be read as structure.

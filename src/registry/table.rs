@@ -1,8 +1,10 @@
 //! The closed table of upstreams (design §3): what a client names is looked up here and never dialled.
 
 use core::fmt;
+use core::net::IpAddr;
+use std::collections::HashMap;
 
-use crate::http::uri::{Authority, Origin, UriError};
+use crate::http::uri::{Authority, Host, Origin, UriError};
 
 /// Registries that are known by name: what clients call them, and where they answer.
 const PRESETS: [(&str, &str); 8] = [
@@ -97,8 +99,10 @@ impl Upstream {
 pub struct Table {
     /// At least one.
     upstreams: Vec<Upstream>,
-    /// For each upstream its URL's host[:port], the scheme's own port left out and written.
-    hosts: Vec<[String; 2]>,
+    /// Who answers to a name, in lower case; the names of Docker Hub are one.
+    by_name: HashMap<Box<str>, UpstreamId>,
+    /// Those of the names that are addresses, so that no address needs to be written out to be found.
+    by_address: Vec<(IpAddr, UpstreamId)>,
 }
 
 impl Table {
@@ -109,7 +113,8 @@ impl Table {
     pub fn new(upstreams: Vec<Upstream>) -> Result<Table, TableError> {
         let mut table = Table {
             upstreams: Vec::new(),
-            hosts: Vec::new(),
+            by_name: HashMap::new(),
+            by_address: Vec::new(),
         };
         for upstream in upstreams {
             let same = |known: &&Upstream| {
@@ -121,12 +126,12 @@ impl Table {
             for claimed in core::iter::once(&upstream.name).chain(&upstream.aliases) {
                 table.refuse_claimed(claimed, &upstream, table.upstreams.len())?;
             }
-            table.hosts.push(hosts_of(&upstream.origin));
             table.upstreams.push(upstream);
         }
         if table.upstreams.is_empty() {
             return Err(TableError::Empty);
         }
+        table.index();
         Ok(table)
     }
 
@@ -136,7 +141,34 @@ impl Table {
         let host = parse_host(host)?.to_string();
         self.refuse_claimed(&host, self.get(id), id.0)?;
         self.upstreams[id.0].aliases.push(host);
+        self.index();
         Ok(())
+    }
+
+    /// Notes who answers to which name.
+    fn index(&mut self) {
+        let mut by_name: HashMap<Box<str>, UpstreamId> = HashMap::new();
+        let mut note = |name: &str, place| {
+            let name = canonical(name).to_ascii_lowercase().into();
+            by_name.entry(name).or_insert(UpstreamId(place));
+        };
+        for (place, upstream) in self.upstreams.iter().enumerate() {
+            note(&upstream.name, place);
+            upstream.aliases.iter().for_each(|alias| note(alias, place));
+        }
+        for (place, upstream) in self.upstreams.iter().enumerate() {
+            hosts_of(&upstream.origin)
+                .iter()
+                .for_each(|host| note(host, place));
+        }
+        let names = by_name.iter();
+        self.by_address = names
+            .filter_map(|(name, &id)| match Host::parse(name) {
+                Ok(Host::Address(address)) => Some((address, id)),
+                _ => None,
+            })
+            .collect();
+        self.by_name = by_name;
     }
 
     /// Lets no host but `host` be the token realm of the upstream that answers to `name`.
@@ -148,13 +180,21 @@ impl Table {
 
     /// Who answers to `name`: by NAME or alias, else by the URL's host and port; without case.
     pub fn find(&self, name: &str) -> Option<UpstreamId> {
-        let by_name = self
-            .upstreams
-            .iter()
-            .position(|upstream| upstream.is_called(name));
-        let is_it = |host: &String| canonical(host).eq_ignore_ascii_case(canonical(name));
-        let by_host = || self.hosts.iter().position(|hosts| hosts.iter().any(is_it));
-        by_name.or_else(by_host).map(UpstreamId)
+        let has_case = name.bytes().any(|b| b.is_ascii_uppercase());
+        let lower = has_case.then(|| name.to_ascii_lowercase());
+        let name = canonical(lower.as_deref().unwrap_or(name));
+        self.by_name.get(name).copied()
+    }
+
+    /// Who answers to this host, as [`Table::find`] has it.
+    pub fn find_host(&self, host: &Host) -> Option<UpstreamId> {
+        match host {
+            Host::Name(name) => self.find(name),
+            Host::Address(host) => {
+                let found = self.by_address.iter().find(|(address, _)| address == host);
+                found.map(|&(_, id)| id)
+            }
+        }
     }
 
     /// Whose alias this is: a host that the operator has given to one upstream alone.
