@@ -133,7 +133,7 @@ impl Answer {
     pub fn write(self, method: &[u8], finish: impl FnOnce(&mut HeadWriter)) -> (Vec<u8>, Vec<u8>) {
         let mut head = HeadWriter::answer(self.status, reason(self.status).as_bytes());
         head.field("Content-Type", self.content_type);
-        head.field_of("Content-Length", self.body.len());
+        head.number("Content-Length", self.body.len() as u64);
         head.field("X-Content-Type-Options", "nosniff");
         head.field_of("Date", httpdate::HttpDate::from(SystemTime::now()));
         for (name, value) in &self.fields {

@@ -109,7 +109,7 @@ async fn exchange(
 
 fn head(parts: &Parts, target: &Target, length: usize) -> Vec<u8> {
     let mut head = HeadWriter::request(parts.method.as_str().as_bytes(), &target.path_and_query);
-    head.field_of("Host", target.origin.authority());
+    head.field("Host", target.origin.host_field());
     head.field("User-Agent", USER_AGENT);
     let others = parts
         .headers
@@ -119,7 +119,7 @@ fn head(parts: &Parts, target: &Target, length: usize) -> Vec<u8> {
         head.field(name, value);
     }
     if parts.method == Method::POST {
-        head.field_of("Content-Length", length);
+        head.number("Content-Length", length as u64);
     }
     head.finish()
 }

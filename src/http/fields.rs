@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// The field lines of one head. Borrows nothing: the bytes are shared with the head.
+/// The field lines of one head. Borrows nothing: the bytes of the head are here.
 #[derive(Clone, Debug)]
 pub struct Fields {
     bytes: Bytes,
@@ -11,9 +11,20 @@ pub struct Fields {
 
 /// Where one field line lies in the bytes of its head, whose limits keep every offset within 32 bits.
 #[derive(Clone, Copy, Debug)]
-struct Line {
+pub(super) struct Line {
     name: Span,
     value: Span,
+}
+
+impl Line {
+    /// The places of what `httparse` found in `head`.
+    pub(super) fn all(parsed: &[httparse::Header<'_>], head: &[u8]) -> Vec<Line> {
+        let place = |field: &httparse::Header<'_>| Line {
+            name: Span::of(field.name.as_bytes(), head),
+            value: Span::of(field.value, head),
+        };
+        parsed.iter().map(place).collect()
+    }
 }
 
 /// A part of a head.
@@ -44,17 +55,14 @@ impl Span {
 pub struct Repeated;
 
 impl Fields {
-    /// Takes over what `httparse` found in `bytes`.
-    pub(super) fn new(bytes: Bytes, parsed: &[httparse::Header<'_>]) -> Fields {
-        let place = |part: &[u8]| Span::of(part, &bytes);
-        let lines = parsed
-            .iter()
-            .map(|field| Line {
-                name: place(field.name.as_bytes()),
-                value: place(field.value),
-            })
-            .collect();
+    /// The fields of a head that lie at these places in it.
+    pub(super) fn new(bytes: Bytes, lines: Vec<Line>) -> Fields {
         Fields { bytes, lines }
+    }
+
+    /// The head to which they belong.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// All fields in order: names as written, values without the blanks around them.

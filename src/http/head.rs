@@ -10,7 +10,7 @@ use bytes::Bytes;
 use httparse::{Header, Status};
 use memchr::memchr3;
 
-use super::fields::{Fields, Span};
+use super::fields::{Fields, Line, Span};
 
 /// What one side's heads may measure.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +188,6 @@ pub struct RequestHead {
     pub fields: Fields,
     /// Its version.
     pub version: Version,
-    bytes: Bytes,
     method: Span,
     target: Span,
 }
@@ -210,12 +209,16 @@ impl RequestHead {
             return Err(HeadError::FirstLine);
         }
         check_values(parsed.headers)?;
+        let (method, target) = (
+            Span::of(method.as_bytes(), &bytes),
+            Span::of(target.as_bytes(), &bytes),
+        );
+        let lines = Line::all(parsed.headers, &bytes);
         Ok(RequestHead {
             version: from_minor(version),
-            method: Span::of(method.as_bytes(), &bytes),
-            target: Span::of(target.as_bytes(), &bytes),
-            fields: Fields::new(bytes.clone(), parsed.headers),
-            bytes,
+            method,
+            target,
+            fields: Fields::new(bytes, lines),
         })
     }
 
@@ -230,12 +233,12 @@ impl RequestHead {
 
     /// The method, as written: methods have case.
     pub fn method(&self) -> &[u8] {
-        self.method.within(&self.bytes)
+        self.method.within(self.fields.head())
     }
 
     /// The request target, as written; printable ASCII without blanks.
     pub fn target(&self) -> &str {
-        str::from_utf8(self.target.within(&self.bytes)).unwrap_or_default()
+        str::from_utf8(self.target.within(self.fields.head())).unwrap_or_default()
     }
 
     /// Whether the client will use the connection again (RFC 9112 §9.3).
@@ -253,7 +256,6 @@ pub struct ResponseHead {
     pub version: Version,
     /// Its status, 100 to 599.
     pub status: u16,
-    bytes: Bytes,
     reason: Span,
 }
 
@@ -274,18 +276,19 @@ impl ResponseHead {
             return Err(HeadError::StatusCode);
         }
         check_values(parsed.headers)?;
+        let reason = Span::of(parsed.reason.unwrap_or_default().as_bytes(), &bytes);
+        let lines = Line::all(parsed.headers, &bytes);
         Ok(ResponseHead {
             version: from_minor(version),
             status: code,
-            reason: Span::of(parsed.reason.unwrap_or_default().as_bytes(), &bytes),
-            fields: Fields::new(bytes.clone(), parsed.headers),
-            bytes,
+            reason,
+            fields: Fields::new(bytes, lines),
         })
     }
 
     /// The reason phrase, as written; may be empty.
     pub fn reason(&self) -> &[u8] {
-        self.reason.within(&self.bytes)
+        self.reason.within(self.fields.head())
     }
 
     /// Whether the server leaves the connection open (RFC 9112 §9.3).
@@ -309,8 +312,13 @@ fn from_minor(minor: u8) -> Version {
 
 /// `httparse` takes a few control bytes in values that RFC 9110 §5.5 does not.
 fn check_values(fields: &[Header<'_>]) -> Result<(), HeadError> {
-    let sound = |b: &u8| *b == b'\t' || (*b >= b' ' && *b != 0x7f);
-    if fields.iter().all(|field| field.value.iter().all(sound)) {
+    // Without an early end, so that the compiler can look at many bytes at once.
+    let is_sound = |value: &[u8]| {
+        value.iter().fold(true, |sound, &b| {
+            sound & ((b == b'\t') | ((b >= b' ') & (b != 0x7f)))
+        })
+    };
+    if fields.iter().all(|field| is_sound(field.value)) {
         Ok(())
     } else {
         Err(HeadError::Field)

@@ -1,7 +1,9 @@
 //! Authorities, origins and absolute targets (RFC 3986, RFC 9110 §4), checked once and kept as they were written.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 /// The two schemes that docxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,22 +180,42 @@ fn parse_port(digits: &str) -> Result<u16, UriError> {
 }
 
 /// Scheme, host and port (RFC 6454 §4): who answers, and the key by which connections are kept.
+///
+/// Every request has copies of one, so they share what they hold, and the Host field that follows from it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Origin {
+pub struct Origin(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
     scheme: Scheme,
     host: Host,
     port: u16,
+    /// `host[:port]`
+    written: Box<str>,
+}
+
+impl Hash for Parts {
+    /// Scheme and Host field say all: the host and port follow from them.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.scheme, &self.written).hash(state);
+    }
 }
 
 impl Origin {
     /// An origin from its parts.
     pub fn new(scheme: Scheme, authority: Authority) -> Origin {
         let port = authority.port.unwrap_or_else(|| scheme.default_port());
-        Origin {
+        let shortest = Authority {
+            port: (port != scheme.default_port()).then_some(port),
+            ..authority
+        };
+        let written = shortest.to_string().into();
+        Origin(Arc::new(Parts {
             scheme,
-            host: authority.host,
+            host: shortest.host,
             port,
-        }
+            written,
+        }))
     }
 
     /// Reads `scheme://host[:port]`, with nothing after it but perhaps one `/`.
@@ -208,32 +230,37 @@ impl Origin {
 
     /// The scheme.
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        self.0.scheme
     }
 
     /// The host.
     pub fn host(&self) -> &Host {
-        &self.host
+        &self.0.host
     }
 
     /// The port, written or implied.
     pub fn port(&self) -> u16 {
-        self.port
+        self.0.port
     }
 
-    /// `host[:port]` as a Host field has it: the port only where it is not the scheme's own.
+    /// Host and port, the port only where it is not the scheme's own.
     pub fn authority(&self) -> Authority {
-        let port = (self.port != self.scheme.default_port()).then_some(self.port);
+        let port = (self.port() != self.scheme().default_port()).then_some(self.port());
         Authority {
-            host: self.host.clone(),
+            host: self.host().clone(),
             port,
         }
+    }
+
+    /// `host[:port]` as a Host field has it: [`Origin::authority`], written.
+    pub fn host_field(&self) -> &str {
+        &self.0.written
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme.as_str(), self.authority())
+        write!(f, "{}://{}", self.scheme().as_str(), self.host_field())
     }
 }
 
@@ -266,7 +293,7 @@ impl Target {
             return Target::parse(reference);
         }
         if text.starts_with("//") {
-            return Target::parse_after_scheme(self.origin.scheme, text);
+            return Target::parse_after_scheme(self.origin.scheme(), text);
         }
         let text = text.split('#').next().unwrap_or_default();
         let (base_path, _) = split_query(&self.path_and_query);

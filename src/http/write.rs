@@ -30,39 +30,59 @@ impl HeadWriter {
         let mut head = HeadWriter {
             bytes: Vec::with_capacity(USUAL_HEAD),
         };
-        head.text(format_args!("HTTP/1.1 {status} "));
-        head.bytes.extend_from_slice(reason);
-        head.bytes.extend_from_slice(b"\r\n");
+        for part in [
+            b"HTTP/1.1 ",
+            Digits::of(status.into()).as_ref(),
+            b" ",
+            reason,
+            b"\r\n",
+        ] {
+            head.bytes.extend_from_slice(part);
+        }
         head
     }
 
     /// Adds a field. One whose name or value could end a line is left out: better a field less than a head more.
     pub fn field(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        let (name, value) = (name.as_ref(), value.as_ref());
-        let splits = |part: &[u8]| memchr3(b'\r', b'\n', 0, part).is_some();
-        if splits(value) || splits(name) {
-            return;
+        self.joined(name, &[value]);
+    }
+
+    /// Adds a field whose value stands in several parts, with the same care.
+    pub fn joined(&mut self, name: impl AsRef<[u8]>, value: &[impl AsRef<[u8]>]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name.as_ref());
+        self.bytes.extend_from_slice(b": ");
+        for part in value {
+            self.bytes.extend_from_slice(part.as_ref());
         }
-        for part in [name, b": ", value, b"\r\n"] {
-            self.bytes.extend_from_slice(part);
-        }
+        self.end_field(start);
+    }
+
+    /// Adds a field whose value is a number.
+    pub fn number(&mut self, name: &str, value: u64) {
+        self.field(name, Digits::of(value));
     }
 
     /// Adds a field whose value is to be formatted, with the same care.
     pub fn field_of(&mut self, name: &str, value: impl fmt::Display) {
         let start = self.bytes.len();
         self.text(format_args!("{name}: {value}"));
-        if memchr3(b'\r', b'\n', 0, &self.bytes[start..]).is_some() {
-            self.bytes.truncate(start);
-            return;
-        }
-        self.bytes.extend_from_slice(b"\r\n");
+        self.end_field(start);
     }
 
     /// Ends the head.
     pub fn finish(mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(b"\r\n");
         self.bytes
+    }
+
+    /// Ends the field that begins at `start`, or takes it back.
+    fn end_field(&mut self, start: usize) {
+        if memchr3(b'\r', b'\n', 0, &self.bytes[start..]).is_some() {
+            self.bytes.truncate(start);
+        } else {
+            self.bytes.extend_from_slice(b"\r\n");
+        }
     }
 
     fn text(&mut self, text: fmt::Arguments<'_>) {
@@ -78,6 +98,31 @@ impl fmt::Write for HeadWriter {
     }
 }
 
+/// A number in decimal, without the formatter's detours.
+struct Digits {
+    /// The digits are at the end.
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Digits {
+    fn of(mut number: u64) -> Digits {
+        let (mut digits, mut start) = ([b'0'; 20], 20);
+        while number > 0 || start == digits.len() {
+            start -= 1;
+            digits[start] += u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
+        }
+        Digits { digits, start }
+    }
+}
+
+impl AsRef<[u8]> for Digits {
+    fn as_ref(&self) -> &[u8] {
+        &self.digits[self.start..]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::head::{RequestHead, ResponseHead};
@@ -88,7 +133,7 @@ mod tests {
         let mut head = HeadWriter::request(b"GET", "/v2/?n=1");
         head.field("Host", "a.test");
         head.field(b"X-Obs", b"\xff\xfe");
-        head.field_of("Content-Length", 17);
+        head.number("Content-Length", 17);
         let head = RequestHead::parse(head.finish().into()).unwrap();
         assert_eq!((head.method(), head.target()), (&b"GET"[..], "/v2/?n=1"));
         assert_eq!(
@@ -119,6 +164,13 @@ mod tests {
                 "{}",
                 bad.escape_debug()
             );
+        }
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        for number in [0, 7, 10, 206, u64::MAX - 1, u64::MAX] {
+            assert_eq!(Digits::of(number).as_ref(), number.to_string().as_bytes());
         }
     }
 }

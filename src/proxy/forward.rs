@@ -211,7 +211,7 @@ impl Proxy {
             over: journey.over,
         };
         let origin = &journey.trail.target().origin;
-        trace.asked = origin.to_string();
+        trace.asked = Some(origin.clone());
         let before = journey.tries.repeated();
         let sent = self
             .client

@@ -54,7 +54,7 @@ impl Proxy {
             return answer;
         };
         trace.retries += 1;
-        let (asked, in_ms) = (&trace.asked, pause.as_millis());
+        let (asked, in_ms) = (trace.asked(), pause.as_millis());
         self.shared.log.debug(format_args!(
             "{asked}: a bad moment; another try in {in_ms} ms"
         ));

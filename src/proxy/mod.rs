@@ -140,7 +140,7 @@ pub struct Trace {
     /// Who was asked.
     pub upstream: Option<UpstreamId>,
     /// The last origin that was asked, for error messages.
-    pub asked: String,
+    pub asked: Option<Origin>,
     /// The status of the last answer.
     pub status: Option<u16>,
     /// Whether its connection had been used before.
@@ -154,6 +154,13 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// The last origin that was asked.
+    pub fn asked(&self) -> String {
+        self.asked
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), Origin::to_string)
+    }
+
     /// Notes an answer of an upstream.
     pub fn note(&mut self, reply: &Reply) {
         self.status = Some(reply.head.status);

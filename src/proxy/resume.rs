@@ -67,7 +67,7 @@ impl Proxy {
                     return Some(reply);
                 }
                 Err(setback) => {
-                    let asked = &trace.asked;
+                    let asked = trace.asked();
                     let what =
                         format_args!("{asked}: cannot go on after {passed} bytes: {setback}");
                     self.shared.log.error(what);

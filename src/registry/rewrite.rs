@@ -99,7 +99,7 @@ const NOT_PASSED: [&str; 6] = [
 /// Writes the head of a request to an upstream.
 pub fn request_head(request: &Request<'_>) -> Vec<u8> {
     let mut head = HeadWriter::request(request.method, &request.target.path_and_query);
-    head.field_of("Host", request.target.origin.authority());
+    head.field("Host", request.target.origin.host_field());
     for (name, value) in request
         .fields
         .end_to_end()
@@ -111,14 +111,14 @@ pub fn request_head(request: &Request<'_>) -> Vec<u8> {
         head.field("Range", range);
     }
     if let Credentials::Token(token) = request.credentials {
-        head.field_of("Authorization", format_args!("Bearer {token}"));
+        head.joined("Authorization", &["Bearer ", token]);
     }
     for value in request.fields.all("via") {
         head.field("Via", value);
     }
-    head.field_of("Via", format_args!("1.1 {}", request.via));
+    head.joined("Via", &["1.1 ", request.via]);
     if let Some(length) = request.body {
-        head.field_of("Content-Length", length);
+        head.number("Content-Length", length as u64);
     }
     head.finish()
 }
@@ -176,7 +176,7 @@ pub fn response_fields(
             Treatment::Drop => {}
             Treatment::Length => {
                 if let Some(length) = length.take() {
-                    out.field_of("Content-Length", length);
+                    out.number("Content-Length", length);
                 }
             }
             Treatment::Challenge if view.source == Source::Elsewhere => {}
@@ -202,7 +202,7 @@ pub fn response_fields(
         out.field("Cache-Control", "private");
     }
     if let Some(length) = length {
-        out.field_of("Content-Length", length);
+        out.number("Content-Length", length);
     }
     if let Some(ns) = view.place.namespace() {
         out.field("OCI-Namespace", ns);

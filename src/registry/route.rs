@@ -409,7 +409,7 @@ impl<'a> Chosen<'a> {
         Ok(Content {
             upstream,
             kind,
-            path_and_query: format!("/v2/{upstream_side}{tail}{}", without_ns(self.query)),
+            path_and_query: ["/v2/", &upstream_side, tail, &without_ns(self.query)].concat(),
             repository: upstream_side,
             place: self.place,
         })

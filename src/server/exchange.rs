@@ -241,7 +241,7 @@ impl<'a> Exchange<'a> {
             let error = RelayError { passed, ..error };
             match (unfinished.as_deref_mut(), &error.side) {
                 (Some(unfinished), Side::Upstream(_)) if error.head_passed => {
-                    self.say_why(&format!("{}: {error}", self.trace.asked));
+                    self.say_why(&format!("{}: {error}", self.trace.asked()));
                     match self.go_on(unfinished, passed).await {
                         Some(rest) => reply = rest,
                         None => return self.break_off(error, status, framing).await,
@@ -271,7 +271,7 @@ impl<'a> Exchange<'a> {
 
     /// Ends an answer whose body does not pass whole, so that the client cannot take it for whole.
     async fn break_off(self, error: RelayError, status: u16, framing: ClientFraming) -> Next {
-        let why = format!("{}: {error}", self.trace.asked);
+        let why = format!("{}: {error}", self.trace.asked());
         match error.side {
             Side::Upstream(_) if !error.head_passed => {
                 return self
