@@ -28,6 +28,8 @@ pub(crate) struct Line {
     pub(crate) goal: Option<Goal>,
     /// The rounds of each proxy, sorted; none where the case is not for it or has failed.
     pub(crate) rounds: Vec<Vec<f64>>,
+    /// Which proxies have failed.
+    pub(crate) failed: Vec<bool>,
 }
 
 impl Results {
@@ -53,6 +55,10 @@ impl Results {
                 case: case.name.clone(),
                 figure: quantity.figure,
                 goal: quantity.goal.clone(),
+                failed: outcomes
+                    .iter()
+                    .map(|outcome| matches!(outcome, Some(Err(_))))
+                    .collect(),
                 rounds: outcomes
                     .iter()
                     .map(|outcome| figures(outcome.as_ref(), index))

@@ -25,8 +25,7 @@ pub(crate) fn preview(results: &Results, case: &str) -> String {
 
 fn brief(results: &Results, line: &Line) -> String {
     let columns = results.proxies.iter().enumerate();
-    let figures =
-        columns.map(|(column, proxy)| format!("  {} {}", proxy.name, number(line.median(column))));
+    let figures = columns.map(|(column, proxy)| format!("  {} {}", proxy.name, cell(line, column)));
     format!(
         "    {:24}{}\n",
         line.figure.name(),
@@ -45,12 +44,19 @@ fn heading(results: &Results) -> Vec<String> {
 fn row(results: &Results, line: &Line) -> Vec<String> {
     let mut row = vec![line.case.clone(), line.figure.name().to_owned()];
     let columns = 0..results.proxies.len();
-    row.extend(columns.map(|column| number(line.median(column))));
+    row.extend(columns.map(|column| cell(line, column)));
     row.extend(yardsticks(results).map(|column| number(line.ratio(0, column))));
     row.push(word(results.is_ahead(line, 0)));
     row.push(line.goal.as_ref().map(goal).unwrap_or_default());
     row.push(word(results.is_met(line, 0)));
     row
+}
+
+fn cell(line: &Line, column: usize) -> String {
+    if line.failed[column] {
+        return "failed".to_owned();
+    }
+    number(line.median(column))
 }
 
 fn word(answer: Option<bool>) -> String {
