@@ -199,7 +199,7 @@ impl RequestHead {
         let mut parsed = httparse::Request::new(&mut []);
         let status = parsed
             .parse_with_uninit_headers(&bytes, &mut room)
-            .map_err(from_httparse)?;
+            .map_err(|error| in_request(error, &bytes))?;
         let (Status::Complete(_), Some(method), Some(target), Some(version)) =
             (status, parsed.method, parsed.path, parsed.version)
         else {
@@ -228,7 +228,7 @@ impl RequestHead {
         httparse::Request::new(&mut [])
             .parse_with_uninit_headers(bytes, &mut room)
             .map(drop)
-            .map_err(from_httparse)
+            .map_err(|error| in_request(error, bytes))
     }
 
     /// The method, as written: methods have case.
@@ -322,6 +322,19 @@ fn check_values(fields: &[Header<'_>]) -> Result<(), HeadError> {
         Ok(())
     } else {
         Err(HeadError::Field)
+    }
+}
+
+/// `httparse` misses a version in whatever a request line ends in; only what has the form of one can be one that is not
+/// spoken here (RFC 9112 §2.3, RFC 9110 §15.6.6).
+fn in_request(error: httparse::Error, head: &[u8]) -> HeadError {
+    let line = head.split(|&b| b == b'\r').next().unwrap_or_default();
+    let last = line.splitn(3, |&b| b == b' ').nth(2).unwrap_or_default();
+    let is_version = matches!(last.strip_prefix(b"HTTP/"), Some([major, b'.', minor])
+        if major.is_ascii_digit() && minor.is_ascii_digit());
+    match from_httparse(error) {
+        HeadError::Version if !is_version => HeadError::FirstLine,
+        error => error,
     }
 }
 
@@ -487,10 +500,12 @@ mod tests {
 
     #[test]
     fn malformed_requests_are_refused() {
-        let cases: [(&str, HeadError); 14] = [
+        let cases: [(&str, HeadError); 16] = [
             ("GET / HTTP/2.0\r\n\r\n", HeadError::Version),
             ("GET / HTTP/1.2\r\n\r\n", HeadError::Version),
-            ("GET / http/1.1\r\n\r\n", HeadError::Version),
+            ("GET / http/1.1\r\n\r\n", HeadError::FirstLine),
+            ("GET /  HTTP/1.1\r\n\r\n", HeadError::FirstLine),
+            ("GET / HTTP/1\r\n\r\n", HeadError::FirstLine),
             ("GET  / HTTP/1.1\r\n\r\n", HeadError::FirstLine),
             ("GET / HTTP/1.1 \r\n\r\n", HeadError::Field),
             ("GET /\r\n\r\n", HeadError::FirstLine),

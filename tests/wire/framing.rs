@@ -49,41 +49,6 @@ fn chunks_are_framed_anew_without_extensions_and_trailers() {
 }
 
 #[test]
-fn an_http10_client_gets_bytes_until_close() {
-    let until_close = Answer::head("200 OK", &[("Connection", "close")])
-        .send("hello 0123456789")
-        .close();
-    for answer in [chunked_with_everything(), until_close] {
-        let registry = Server::start(move |_| answer.clone());
-        let docxy = before(&registry);
-        let response = Client::connect(docxy.addr()).ask(&Ask::get(&blob()).http10());
-        assert_eq!(
-            (response.framing, response.end.clone()),
-            (Framing::UntilClose, End::Complete)
-        );
-        assert_eq!(response.text(), "hello 0123456789");
-        assert!(
-            !response.head.has("transfer-encoding"),
-            "{:?}",
-            response.head
-        );
-    }
-}
-
-#[test]
-fn a_length_stays_a_length_for_http10() {
-    let registry = Server::start(|_| Answer::ok("hello"));
-    let docxy = before(&registry);
-    let mut client = Client::connect(docxy.addr());
-    let response = client.ask(&Ask::get(&blob()).http10()).complete();
-    assert_eq!(
-        (response.framing, response.text().as_str()),
-        (Framing::Length(5), "hello")
-    );
-    assert_eq!(client.closing(), Closing::Fin);
-}
-
-#[test]
 fn a_body_until_close_is_chunked_for_http11() {
     let body = noise(200_000);
     for version in ["HTTP/1.1", "HTTP/1.0"] {
@@ -202,30 +167,5 @@ fn a_tls_end_without_close_notify_is_an_early_end() {
         let registry = Server::start_tls(identity.server(), move |_| answer.clone());
         let responses = through(&registry, &["--upstream-ca", roots.to_str().unwrap()]);
         assert_aborted(&responses, "no close_notify");
-    }
-}
-
-#[test]
-fn a_malformed_chunk_aborts_what_has_begun() {
-    let bad = [
-        "zz\r\n",
-        "-1\r\n",
-        "0x5\r\nhello\r\n",
-        "5 \r\nhello\r\n",
-        "11111111111111111\r\n",
-        "5\nhello\r\n",
-        "5\r\nhelloX",
-        "+5\r\nhello\r\n",
-        "\r\n",
-    ];
-    for chunk in bad {
-        let start = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
-        let answer = Answer::raw(start)
-            .send(chunk)
-            .send("0\r\n\r\n")
-            .then(Act::Stall);
-        let registry = Server::start(move |_| answer.clone());
-        assert_aborted(&through(&registry, &[]), chunk);
-        registry.wait_for_leaving(0);
     }
 }

@@ -8,6 +8,7 @@ mod docxy;
 #[path = "../support/wire/mod.rs"]
 mod wire;
 
+mod absolute_target;
 mod access_log;
 mod acme_flags;
 mod activation;
@@ -25,7 +26,6 @@ mod forwarded;
 mod framing;
 mod health;
 mod hello_world;
-mod hop_by_hop;
 mod limits;
 mod mutual_tls;
 mod opensafely;
@@ -39,7 +39,6 @@ mod redirect_targets;
 mod redirects;
 mod replicas;
 mod request_stream;
-mod request_syntax;
 mod resume;
 mod resume_refused;
 mod routing;

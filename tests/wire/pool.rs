@@ -124,20 +124,6 @@ fn what_comes_on_an_idle_connection_is_never_the_next_answer() {
 }
 
 #[test]
-fn surplus_behind_a_bodiless_answer_is_never_the_next_answer() {
-    let forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
-    let registry = Server::start(move |request| match request.head.method() {
-        "HEAD" => Answer::raw(format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{forged}"
-        )),
-        _ => Answer::ok("true"),
-    });
-    let docxy = with_one_worker(&registry, &[]);
-    assert_eq!(settled(&docxy, &Ask::head(MANIFEST)).status(), 200);
-    assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "true");
-}
-
-#[test]
 fn a_connection_closed_while_idle_is_replaced() {
     let registry = Server::start(|_| Answer::ok("hello").close());
     let docxy = with_one_worker(&registry, &[]);

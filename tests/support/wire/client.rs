@@ -310,6 +310,11 @@ impl Client {
         self.wire.closing()
     }
 
+    /// The connection itself, for those who read it on their own terms.
+    pub fn into_wire(self) -> Wire<Stream> {
+        self.wire
+    }
+
     /// Leaves with RST.
     pub fn reset(self) {
         self.wire.stream.reset();

@@ -28,7 +28,7 @@ impl Head {
     /// # Panics
     /// If it is not exactly what RFC 9112 lets a sender generate.
     pub fn parse(raw: &[u8]) -> Head {
-        let text = String::from_utf8(raw.to_vec()).expect("a head in UTF-8");
+        let text = String::from_utf8_lossy(raw);
         let inner = text
             .strip_suffix("\r\n\r\n")
             .expect("an empty line after a head");

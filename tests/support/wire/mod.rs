@@ -11,8 +11,11 @@ pub mod server;
 pub mod stream;
 pub mod tls;
 
+#[allow(unused_imports, reason = "each test binary uses its part")]
 pub use answer::{Answer, Gate};
+#[allow(unused_imports, reason = "each test binary uses its part")]
 pub use client::{Ask, Client, Response};
+#[allow(unused_imports, reason = "each test binary uses its part")]
 pub use message::{End, Framing, Head};
 pub use server::{Request, Server};
 pub use stream::Closing;
