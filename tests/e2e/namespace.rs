@@ -1,5 +1,6 @@
 //! A network namespace of a test's own, with addresses of the world on its loopback.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -34,6 +35,18 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// Names are looked up by the server at this address from now on.
+    pub(crate) fn resolve_by(&self, server: &str) {
+        let dir = self.files();
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("resolv.conf"), format!("nameserver {server}\n")).unwrap();
+    }
+
+    /// What is in this directory lies over the files of `/etc` inside (ip-netns(8)).
+    fn files(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.name)
+    }
+
     /// A command that runs inside; the process keeps its id.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
@@ -47,5 +60,6 @@ impl Drop for Namespace {
         let _ = Command::new("ip")
             .args(["netns", "delete", &self.name])
             .status();
+        let _ = std::fs::remove_dir_all(self.files());
     }
 }

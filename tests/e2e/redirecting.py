@@ -1,9 +1,10 @@
-"""A registry for the address check: answers on every address given, sends blobs elsewhere, keeps who connected.
+"""A registry for the address check: answers on every address given, sends blobs and tokens elsewhere, keeps who connected.
 
 usage: redirecting.py LABEL=URL... -- ADDRESS...
 
-It listens on port 80 of each ADDRESS. A GET of /v2/to/LABEL/blobs/... there is a redirect to URL, /accepted is the
-list of the addresses that were connected to, in order, and everything else is the blob itself.
+It listens on port 80 of each ADDRESS. A GET of /v2/to/LABEL/blobs/... there is a redirect to URL, /v2/to/LABEL/manifests/...
+is a challenge with URL as its realm and LABEL as its service, /accepted is the list of the addresses that were connected to,
+in order, and everything else is the blob itself.
 """
 
 import selectors
@@ -38,6 +39,9 @@ def answer(path, targets, accepted):
     parts = path.split("?")[0].split("/")
     if parts[1:3] == ["v2", "to"] and parts[4:5] == ["blobs"]:
         return "307 Temporary Redirect", ["Location: " + targets[parts[3]]], b""
+    if parts[1:3] == ["v2", "to"] and parts[4:5] == ["manifests"]:
+        challenge = 'Bearer realm="%s",service="%s"' % (targets[parts[3]], parts[3])
+        return "401 Unauthorized", ["WWW-Authenticate: " + challenge], b""
     return "200 OK", ["Content-Type: application/octet-stream"], BLOB
 
 

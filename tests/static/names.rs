@@ -35,7 +35,7 @@ fn hosts_and_resolv_conf_are_read() {
         &registry,
     );
     let names = ["in-dns.test=127.0.0.1"];
-    let names = start(&namespace, dir.path(), "tests/static/names.py", &names);
+    let names = start(&namespace, dir.path(), "tests/support/names.py", &names);
     root.put("hosts", "127.0.0.1 in-hosts.test\n");
     root.put("resolv.conf", "nameserver 127.0.0.1\noptions timeout:2\n");
 
