@@ -1,6 +1,6 @@
 # What a developer types. `make test` is the whole of it on a fresh machine.
 
-.PHONY: test setup lint release static test-static demo bench
+.PHONY: test setup lint deny release static test-static demo bench
 
 # Debian packages that the end-to-end tests use; where they cannot be installed, those tests say so.
 PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl testssl.sh iproute2 python3 \
@@ -19,6 +19,13 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	@! grep -rnE 'tokio|std::(io|net|time::Instant)|async fn|\.await' src/http src/registry \
 		|| { echo 'src/http and src/registry are pure: no sockets, clock or async there'; exit 1; }
+
+# What `deny.toml` says of the dependencies. Advisories come from a database in the net: out of its reach they are not checked.
+deny:
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --locked check licenses bans sources
+	@if cargo deny --locked fetch db >/dev/null 2>&1; then cargo deny --locked check --disable-fetch advisories; \
+		else echo 'NOT CHECKED: advisories, since the database (github.com/RustSec/advisory-db) is out of reach'; fi
 
 release:
 	cargo build --locked --release

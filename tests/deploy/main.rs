@@ -29,6 +29,7 @@ mod compose;
 mod install;
 mod kubernetes;
 mod scripts;
+mod threats;
 mod units;
 
 use std::path::PathBuf;
