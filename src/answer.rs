@@ -200,6 +200,7 @@ fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         413 => "Content Too Large",
+        414 => "URI Too Long",
         417 => "Expectation Failed",
         421 => "Misdirected Request",
         431 => "Request Header Fields Too Large",
@@ -249,7 +250,8 @@ mod tests {
     #[test]
     fn every_status_that_docxy_gives_has_a_reason() {
         for status in [
-            200, 400, 401, 403, 404, 405, 408, 413, 417, 421, 431, 501, 502, 503, 504, 505, 508,
+            200, 400, 401, 403, 404, 405, 408, 413, 414, 417, 421, 431, 501, 502, 503, 504, 505,
+            508,
         ] {
             assert!(!reason(status).is_empty(), "{status}");
         }

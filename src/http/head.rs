@@ -53,6 +53,8 @@ pub enum HeadError {
     Nul,
     /// A field line that goes on in the next (RFC 9112 §5.2).
     Fold,
+    /// More bytes than the limit, before its first line has ended.
+    FirstLineTooLong,
     /// More bytes than the limit.
     TooLong,
     /// More fields than the limit.
@@ -74,6 +76,7 @@ impl fmt::Display for HeadError {
             HeadError::BareCr => "a CR stands without LF",
             HeadError::Nul => "a NUL stands in the head",
             HeadError::Fold => "a field line is folded",
+            HeadError::FirstLineTooLong => "the first line is too long",
             HeadError::TooLong => "the head is too long",
             HeadError::TooManyFields => "the head has too many fields",
             HeadError::Version => "the version is neither HTTP/1.0 nor HTTP/1.1",
@@ -156,7 +159,7 @@ impl HeadScanner {
         self.seen = at + 2;
         self.line = at + 2;
         if self.line - self.start > self.limits.bytes {
-            return Err(HeadError::TooLong);
+            return Err(self.too_long());
         }
         match line.first() {
             None if !first => return Ok(Some(self.start..self.line)),
@@ -168,9 +171,17 @@ impl HeadScanner {
         Ok(None)
     }
 
+    fn too_long(&self) -> HeadError {
+        if self.lines == 0 {
+            HeadError::FirstLineTooLong
+        } else {
+            HeadError::TooLong
+        }
+    }
+
     fn partial(&self, input: &[u8], lines_before: usize) -> Result<Found, HeadError> {
         if input.len() - self.start > self.limits.bytes {
-            return Err(HeadError::TooLong);
+            return Err(self.too_long());
         }
         if self.lines > self.limits.fields + 1 {
             return Err(HeadError::TooManyFields);
@@ -435,7 +446,7 @@ mod tests {
         );
         assert_eq!(
             scan("x".repeat(41).as_bytes(), limits),
-            Err(HeadError::TooLong)
+            Err(HeadError::FirstLineTooLong)
         );
         assert!(matches!(
             scan(b"a\r\nb\r\nc\r\n", limits),

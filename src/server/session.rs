@@ -126,6 +126,7 @@ async fn read_request(client: &mut Conn, heads: &Crowd) -> Result<RequestHead, R
 
 fn refusal_of_head(error: HeadError) -> Answer {
     let status = match error {
+        HeadError::FirstLineTooLong => 414,
         HeadError::TooLong | HeadError::TooManyFields => 431,
         HeadError::Version => 505,
         _ => 400,

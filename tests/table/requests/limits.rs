@@ -4,6 +4,7 @@ use crate::case::{Request, get, passed, refused};
 
 const MOST_BYTES: usize = 32 * 1024;
 const MOST_FIELDS: usize = 128;
+const AFTER_LINE: usize = "Host: h\r\n\r\n".len();
 
 pub fn cases() -> Vec<Request> {
     let peers = "the limit of 32 KiB is docxy's; nginx and HAProxy take less unless they are told";
@@ -14,8 +15,10 @@ pub fn cases() -> Vec<Request> {
         refused(431, "129 fields", many_fields(MOST_FIELDS + 1)),
         passed("32 KiB in the target", target(MOST_BYTES), "").line(&target_line(MOST_BYTES)).laxer(peers),
         refused(431, "32 KiB and one byte in the target", target(MOST_BYTES + 1)),
-        refused(431, "32 KiB and one byte in the method", [&b"G".repeat(MOST_BYTES + 1)[..], b" / HTTP/1.1\r\n\r\n"].concat()),
-        refused(431, "32 KiB and one byte without a line end", b"G".repeat(MOST_BYTES + 1)),
+        refused(431, "a request line of 32 KiB", target(MOST_BYTES + AFTER_LINE)),
+        refused(414, "a request line of 32 KiB and one byte", target(MOST_BYTES + AFTER_LINE + 1)),
+        refused(414, "32 KiB and one byte in the method", [&b"G".repeat(MOST_BYTES + 1)[..], b" / HTTP/1.1\r\n\r\n"].concat()),
+        refused(414, "32 KiB and one byte without a line end", b"G".repeat(MOST_BYTES + 1)),
         refused(431, "an endless head of short fields", get(&"A: b\r\n".repeat(8000))),
         refused(400, "an endless head of empty lines", "\r\n".repeat(9000)),
     ]
