@@ -48,6 +48,7 @@ pub mod answer;
 pub mod behind;
 pub mod limits;
 pub mod log;
+pub mod panics;
 pub mod stop;
 pub mod timeouts;
 

@@ -9,6 +9,7 @@ use docxy::command;
 use docxy::config::Config;
 use docxy::config::load::{ConfigError, load};
 use docxy::http::uri::Scheme;
+use docxy::panics;
 use docxy::reload::Reloader;
 use docxy::reload::in_use::InUse;
 use docxy::selfmade::keeper::Keeper;
@@ -57,6 +58,7 @@ fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
     let bound = start::bind(&config, acceptor.as_ref(), &mut passed)?;
     let ca = keeper.as_ref().map(|keeper| keeper.ca_pem().to_owned());
     let running = start::workers(&config, ca)?;
+    panics::tell(running.log);
     if let Some(acme) = acme {
         acme.start(running.stop.clone(), running.log)?;
     }

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use crate::panics::outlive;
 use crate::systemd::supervisor::Supervisor;
 
 use self::in_use::InUse;
@@ -23,11 +24,14 @@ pub struct Reloader {
 
 impl Reloader {
     /// Starts the thread. It ends when the last reloader is gone.
-    pub fn start(in_use: InUse) -> io::Result<Reloader> {
+    pub fn start(mut in_use: InUse) -> io::Result<Reloader> {
         let (requests, asked) = mpsc::channel();
         thread::Builder::new()
             .name("docxy-reload".to_owned())
-            .spawn(move || watch(in_use, &Supervisor::from_environment(), &asked))?;
+            .spawn(move || {
+                let supervisor = Supervisor::from_environment();
+                outlive(|| watch(&mut in_use, &supervisor, &asked));
+            })?;
         Ok(Reloader { requests })
     }
 
@@ -38,17 +42,17 @@ impl Reloader {
     }
 }
 
-fn watch(mut in_use: InUse, supervisor: &Supervisor, asked: &Receiver<()>) {
+fn watch(in_use: &mut InUse, supervisor: &Supervisor, asked: &Receiver<()>) {
     loop {
         match asked.recv_timeout(LOOK) {
             Ok(()) => {
                 supervisor.reloading();
-                reload(&mut in_use);
+                reload(in_use);
                 supervisor.ready("Serving");
             }
             Err(RecvTimeoutError::Timeout) if in_use.files.have_changed() => {
                 let kept = in_use.read_files();
-                say_reloaded(&in_use, "files have changed", kept);
+                say_reloaded(in_use, "files have changed", kept);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,

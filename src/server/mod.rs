@@ -2,6 +2,8 @@
 
 pub mod exchange;
 pub mod intake;
+#[cfg(debug_assertions)]
+mod provoked;
 pub mod relay;
 pub mod session;
 pub mod worker;
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::limits::admission::{Admission, Place};
@@ -39,6 +42,8 @@ pub enum Ended {
 }
 
 /// Serves until the first `signal`, then waits for what runs: as long as `drain` says then, or until the second signal.
+///
+/// Fails if a listener has ended without a signal: whoever supervises docxy can do more about it than docxy.
 pub async fn run(
     bound: Vec<Bound>,
     running: Running,
@@ -56,6 +61,7 @@ pub async fn run(
     let workers: Arc<[Worker]> = workers.into();
     // Every acceptor and every connection holds a sender; when all are gone, so is all work.
     let (working, mut all_done) = mpsc::channel(1);
+    let mut acceptors = JoinSet::new();
     for Bound {
         tcp,
         tls,
@@ -73,7 +79,7 @@ pub async fn run(
             log,
             working: working.clone(),
         };
-        tokio::spawn(acceptor.run(stop.clone()));
+        acceptors.spawn(acceptor.run(stop.clone()));
     }
     drop(working);
     let supervisor = Supervisor::from_environment();
@@ -85,7 +91,10 @@ pub async fn run(
         ));
     }
     supervisor.ready("Serving");
-    signal().await;
+    tokio::select! {
+        () = signal() => {}
+        Some(_) = acceptors.join_next() => return Err(io::Error::other("a listener has failed, see the log")),
+    }
     stopper.stop();
     let drain = drain();
     let stopping = format!(

@@ -14,6 +14,8 @@ use crate::limits::crowd::Crowd;
 use crate::proxy::current::Current;
 use crate::proxy::{Done, Peer, Proxy, Trace};
 use crate::server::exchange::{Exchange, Next};
+#[cfg(debug_assertions)]
+use crate::server::provoked;
 use crate::stop::Stop;
 use crate::timeouts;
 
@@ -110,6 +112,8 @@ async fn serve_one(
             return refuse(proxy, client, peer, answer).await;
         }
     };
+    #[cfg(debug_assertions)]
+    provoked::in_task(&head);
     Exchange::new(proxy, client, peer, &head).run(stop).await
 }
 

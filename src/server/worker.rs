@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, interval_at, timeout};
 
 use crate::answer::NOT_PLAIN;
 use crate::behind;
@@ -20,7 +20,10 @@ use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
 use crate::limits::admission::Place;
 use crate::proxy::current::Current;
+use crate::panics::outlive;
 use crate::proxy::{Peer, Proxy, Shared};
+#[cfg(debug_assertions)]
+use crate::server::provoked;
 use crate::server::session::{self, TLS_HANDSHAKE_RECORD};
 use crate::stop::Stop;
 use crate::timeouts;
@@ -69,11 +72,14 @@ impl Worker {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (queue, accepted) = mpsc::unbounded_channel();
-        let (questions, asked) = mpsc::unbounded_channel();
+        let (queue, mut accepted) = mpsc::unbounded_channel();
+        let (questions, mut asked) = mpsc::unbounded_channel();
         thread::Builder::new()
             .name("docxy-worker".to_owned())
-            .spawn(move || runtime.block_on(work(current, accepted, asked, stop)))?;
+            .spawn(move || {
+                // The connections are in the runtime, and go on when this begins again.
+                outlive(|| runtime.block_on(work(&current, &mut accepted, &mut asked, &stop)));
+            })?;
         Ok(Worker {
             queue,
             questions,
@@ -120,17 +126,20 @@ impl Worker {
 }
 
 async fn work(
-    current: Arc<Current>,
-    mut accepted: mpsc::UnboundedReceiver<(Accepted, Ticket)>,
-    mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
-    stop: Stop,
+    current: &Arc<Current>,
+    accepted: &mut mpsc::UnboundedReceiver<(Accepted, Ticket)>,
+    asked: &mut mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+    stop: &Stop,
 ) {
-    let mut sweep = interval(SWEEP);
+    // Not at once: what panics in it is begun again.
+    let mut sweep = interval_at(Instant::now() + SWEEP, SWEEP);
     loop {
+        #[cfg(debug_assertions)]
+        provoked::in_worker();
         tokio::select! {
             next = accepted.recv() => {
                 let Some((accepted, ticket)) = next else { return };
-                let (current, stop) = (Arc::clone(&current), stop.clone());
+                let (current, stop) = (Arc::clone(current), stop.clone());
                 tokio::spawn(async move {
                     // Gone before the first request: there is nobody to tell.
                     let _ = serve(accepted, &current, stop).await;

@@ -65,16 +65,20 @@ impl DialError {
 
     /// Whether it says something of the origin, and not of docxy or of who named it.
     pub fn is_the_origins(&self) -> bool {
+        !self.is_ours() && !matches!(self, DialError::Forbidden(_))
+    }
+
+    /// Whether docxy or its machine has run out of something.
+    pub fn is_ours(&self) -> bool {
         match self {
-            DialError::Lookup(error) | DialError::Connect(error) => !is_ours(error),
-            DialError::Tls(_) => true,
-            DialError::Forbidden(_) => false,
+            DialError::Lookup(error) | DialError::Connect(error) => is_want(error),
+            DialError::Tls(_) | DialError::Forbidden(_) => false,
         }
     }
 }
 
-/// Whether docxy or its machine has run out of something.
-fn is_ours(error: &io::Error) -> bool {
+/// Whether something was wanting: descriptors, memory, ports, or a thread (which is said to be there another time).
+fn is_want(error: &io::Error) -> bool {
     let ours = [
         Errno::MFILE,
         Errno::NFILE,
@@ -82,7 +86,8 @@ fn is_ours(error: &io::Error) -> bool {
         Errno::NOBUFS,
         Errno::ADDRNOTAVAIL,
     ];
-    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
+    error.kind() == io::ErrorKind::WouldBlock
+        || Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
 }
 
 /// The addresses whose TLS has failed. They come last from then on: another machine may do better.
@@ -190,7 +195,12 @@ mod tests {
         for errno in [Errno::CONNREFUSED, Errno::TIMEDOUT, Errno::HOSTUNREACH] {
             assert!(error(errno).is_the_origins(), "{errno}");
         }
-        for errno in [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL] {
+        for errno in [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::ADDRNOTAVAIL,
+            Errno::AGAIN,
+        ] {
             assert!(!error(errno).is_the_origins(), "{errno}");
         }
         assert!(!DialError::Forbidden([10, 0, 0, 1].into()).is_the_origins());

@@ -24,6 +24,8 @@ pub enum Fault {
     Unreachable(DialError),
     /// There was none a moment ago, for this reason, and another try has to wait.
     Down(Arc<str>),
+    /// Too many others wait for a connection to it.
+    Crowded,
     /// The connection ended or broke before an answer.
     Broken(io::Error),
     /// No answer came in time.
@@ -38,7 +40,7 @@ impl UpstreamError {
         match &self.fault {
             Fault::Unreachable(DialError::Tls(error)) if is_slow(error) => 504,
             Fault::Unreachable(DialError::Forbidden(_) | DialError::Tls(_)) => 502,
-            Fault::Unreachable(_) | Fault::Down(_) => 503,
+            Fault::Unreachable(_) | Fault::Down(_) | Fault::Crowded => 503,
             Fault::Broken(_) | Fault::Malformed(_) => 502,
             Fault::Slow => 504,
         }
@@ -55,6 +57,9 @@ impl fmt::Display for UpstreamError {
         match &self.fault {
             Fault::Unreachable(error) => write!(f, "{error}"),
             Fault::Down(why) => write!(f, "it failed a moment ago and is not asked yet: {why}"),
+            Fault::Crowded => {
+                f.write_str("too many requests wait for a connection to it; try again soon")
+            }
             Fault::Broken(error) => write!(f, "the connection ended before an answer: {error}"),
             Fault::Slow => {
                 write!(

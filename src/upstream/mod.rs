@@ -5,6 +5,7 @@ pub mod dial;
 pub mod fault;
 pub mod outage;
 pub mod pool;
+pub mod queue;
 pub mod race;
 pub mod reply;
 pub mod resolve;
@@ -29,6 +30,7 @@ use crate::upstream::dial::{DialError, Dialler, Shunned};
 use crate::upstream::fault::{Fault, UpstreamError};
 use crate::upstream::outage::{Outages, Standing};
 use crate::upstream::pool::{Pool, Pooled};
+use crate::upstream::queue::DialQueue;
 use crate::upstream::reply::Reply;
 use crate::upstream::tries::Tries;
 
@@ -41,6 +43,7 @@ pub struct Client {
     pool: Arc<Mutex<Pool<Key, Conn>>>,
     dialler: Arc<Dialler>,
     outages: Arc<Outages<Key>>,
+    queue: Arc<DialQueue<Key>>,
     timeouts: Timeouts,
     log: Log,
 }
@@ -79,27 +82,27 @@ pub enum Over {
 impl Client {
     /// A client without connections.
     pub fn new(tls: Arc<ClientConfig>, timeouts: Timeouts, log: Log) -> Client {
-        Client::sharing(Arc::default(), 1, tls, timeouts, log)
+        Client::sharing((Arc::default(), DialQueue::new()), 1, tls, timeouts, log)
     }
 
     /// A client for each of so many workers. They share the bound on idle connections, and what one finds out of an
-    /// outage all know.
+    /// outage all know. They queue together.
     pub fn for_workers(
         workers: usize,
         tls: &Arc<ClientConfig>,
         timeouts: Timeouts,
         log: Log,
     ) -> Vec<Client> {
-        let outages = Arc::default();
+        let (outages, queue) = (Arc::default(), DialQueue::new());
         let client = |_| {
-            let (outages, tls) = (Arc::clone(&outages), Arc::clone(tls));
-            Client::sharing(outages, workers, tls, timeouts, log)
+            let shared = (Arc::clone(&outages), Arc::clone(&queue));
+            Client::sharing(shared, workers, Arc::clone(tls), timeouts, log)
         };
         (0..workers).map(client).collect()
     }
 
     fn sharing(
-        outages: Arc<Outages<Key>>,
+        (outages, queue): (Arc<Outages<Key>>, Arc<DialQueue<Key>>),
         workers: usize,
         tls: Arc<ClientConfig>,
         timeouts: Timeouts,
@@ -109,6 +112,7 @@ impl Client {
             pool: Arc::new(Mutex::new(Pool::shared_by(workers))),
             dialler: Arc::new(Dialler::new(tls)),
             outages,
+            queue,
             timeouts,
             log,
         }
@@ -175,6 +179,7 @@ impl Client {
 
     /// A new connection, unless one could not be made just now.
     async fn connect(&self, key: &Key, over: Over, tries: &mut Tries) -> Result<Stream, Fault> {
+        let _leave = self.queue.leave(key).await.ok_or(Fault::Crowded)?;
         let (mut shunned, mut deadline) = (Shunned::new(), None);
         loop {
             let standing = self.standing(key, over);
@@ -190,6 +195,10 @@ impl Client {
                 }
                 Err(error) => error,
             };
+            if error.is_ours() {
+                // Whatever it was that ran out, idle connections have some of it.
+                self.pool().clear();
+            }
             // One that finds out for all says so at once.
             let may_pass = standing == Standing::Good && error.is_passing();
             let Some(pause) = may_pass.then(|| tries.again()).flatten() else {

@@ -95,6 +95,11 @@ impl<K: Eq + Hash, C> Pool<K, C> {
         self.idle.remove(key);
     }
 
+    /// Drops all that is idle.
+    pub fn clear(&mut self) {
+        self.idle.clear();
+    }
+
     /// Drops what has been idle for too long.
     pub fn sweep(&mut self, now: Instant) {
         self.idle.retain(|_, idle| {

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::timeouts;
@@ -20,10 +22,23 @@ const KEEP_FAILURE: Duration = Duration::from_millis(150);
 /// Names that are remembered. Redirects name new ones, so this has to end somewhere; no pull needs more than a few.
 const MAX_NAMES: usize = 1024;
 
+/// Lookups that run at a time. The system's blocks a thread, and goes on when nobody waits any more.
+const AT_ONCE: usize = 16;
+
 /// The names that have been looked up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Resolver {
     names: Mutex<HashMap<Box<str>, Arc<Name>>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Default for Resolver {
+    fn default() -> Resolver {
+        Resolver {
+            names: Mutex::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
 }
 
 type Name = tokio::sync::Mutex<Known>;
@@ -40,7 +55,11 @@ impl Resolver {
     ///
     /// Fails with [`io::ErrorKind::TimedOut`] after [`timeouts::LOOKUP`] where no earlier answer helps out.
     pub async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        self.lookup_by(name, system_lookup).await
+        let ask = async |name| {
+            let turn = Arc::clone(&self.turns).acquire_owned().await;
+            system_lookup(name, turn.map_err(io::Error::other)?).await
+        };
+        self.lookup_by(name, ask).await
     }
 
     async fn lookup_by<F>(
@@ -100,9 +119,23 @@ impl Known {
     }
 }
 
-async fn system_lookup(name: String) -> io::Result<Vec<IpAddr>> {
+/// Asks the system in a thread, whose turn ends with it. That there is no thread is an error like others.
+async fn system_lookup(name: String, turn: OwnedSemaphorePermit) -> io::Result<Vec<IpAddr>> {
+    let (answer, answered) = oneshot::channel();
+    let ask = move || {
+        // Whoever no longer waits does not need it.
+        let _ = answer.send(addresses(&name));
+        drop(turn);
+    };
+    thread::Builder::new()
+        .name("docxy-lookup".to_owned())
+        .spawn(ask)?;
+    answered.await.map_err(io::Error::other)?
+}
+
+fn addresses(name: &str) -> io::Result<Vec<IpAddr>> {
     let mut addresses: Vec<IpAddr> = Vec::new();
-    for address in tokio::net::lookup_host((name, 0)).await? {
+    for address in (name, 0).to_socket_addrs()? {
         if !addresses.contains(&address.ip()) {
             addresses.push(address.ip());
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::docxy::Docxy;
 use crate::stand::{before_with, blob, get};
 use crate::wire::answer::Act;
-use crate::wire::{Answer, Ask, Client, Closing, Gate, Server};
+use crate::wire::{Answer, Ask, Client, Closing, Gate, Server, digest, noise};
 
 struct Running {
     docxy: Docxy,
@@ -186,4 +186,32 @@ fn a_second_signal_ends_it_at_once() {
     docxy.signal("TERM");
     docxy.wait();
     assert!(client.take(4).is_err(), "the rest was never sent");
+}
+
+#[test]
+fn a_hundred_pulls_survive_a_stop() {
+    const PULLS: usize = 100;
+    let gate = Gate::new();
+    let whole = noise(300_000);
+    let (first, rest) = whole.split_at(1000);
+    let answer = Answer::head("200 OK", &[("Content-Length", "300000")])
+        .send(first)
+        .then(Act::Wait(gate.clone()))
+        .send(rest);
+    let registry = Server::start(move |_| answer.clone());
+    let docxy = before_with(&registry, &["--log", "off"]);
+    let mut pulls: Vec<_> = (0..PULLS).map(|_| Client::connect(docxy.addr())).collect();
+    for client in &mut pulls {
+        client.send(Ask::get(&blob()).bytes());
+    }
+    registry.wait_for_requests(PULLS);
+    docxy.signal("TERM");
+    wait_until_refused(&docxy);
+    gate.open();
+    for client in &mut pulls {
+        let response = client.receive("GET").complete();
+        assert_eq!(digest(&response.body), digest(&whole));
+        assert_eq!(client.closing(), Closing::Fin);
+    }
+    assert_clean(docxy.wait().0);
 }

@@ -203,6 +203,11 @@ impl Client {
         self.tls().peer_certificates().expect("a certificate")[0].to_vec()
     }
 
+    /// The TCP connection below.
+    pub fn tcp(&self) -> &TcpStream {
+        self.wire.stream.tcp()
+    }
+
     /// Changes how long a read may take.
     pub fn wait_at_most(&self, patience: Duration) {
         self.wire

@@ -1,0 +1,216 @@
+//! What the machine runs out of, descriptors and threads, ends neither docxy nor what runs, and is not waited for in a loop.
+
+use std::collections::HashSet;
+use std::fs;
+use std::fs::Permissions;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::geteuid;
+
+use crate::docxy::Docxy;
+use crate::stand::{NAME, blob, get, named, own_error};
+use crate::wire::answer::Act;
+use crate::wire::{Answer, Ask, Client, Gate, PATIENCE, Server};
+
+/// The processor time that docxy has used, in clock ticks of 10 ms: fields 14 and 15 of proc_pid_stat(5).
+fn ticks(docxy: &Docxy) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", docxy.pid())).unwrap();
+    let behind_name = stat.rsplit_once(") ").unwrap().1;
+    let fields: Vec<&str> = behind_name.split(' ').collect();
+    fields[11..13]
+        .iter()
+        .map(|ticks| ticks.parse::<u64>().unwrap())
+        .sum()
+}
+
+/// Sets a soft limit of docxy's.
+fn limit(docxy: &Docxy, limit: &str) {
+    let pid = docxy.pid().to_string();
+    let mut command = Command::new("prlimit");
+    let status = command.args(["--pid", &pid, &format!("{limit}:")]).status();
+    assert!(status.unwrap().success(), "prlimit {limit}");
+}
+
+/// The lowest descriptor that is free: a limit by which docxy can have no more, or only so many more.
+fn free_descriptor(docxy: &Docxy) -> usize {
+    let entries = fs::read_dir(format!("/proc/{}/fd", docxy.pid())).unwrap();
+    let taken: HashSet<usize> = entries
+        .map(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .to_str()
+                .unwrap()
+                .parse()
+                .unwrap()
+        })
+        .collect();
+    (0..).find(|number| !taken.contains(number)).unwrap()
+}
+
+#[test]
+fn without_descriptors_connections_wait_and_what_runs_goes_on() {
+    let gate = Gate::new();
+    let half = Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
+    let answer = half.then(Act::Wait(gate.clone())).send("rest");
+    let registry = Server::start(move |_| answer.clone());
+    let docxy = crate::stand::before_with(&registry, &["--max-connections", "1000"]);
+    let mut running = Client::connect(docxy.addr());
+    running.send(Ask::get(&blob()).bytes());
+    running.receive_head();
+    limit(
+        &docxy,
+        &format!("--nofile={}", free_descriptor(&docxy) + 20),
+    );
+    // Each is in the middle of a request, so that none can be closed for another.
+    let held: Vec<_> = (0..60)
+        .map(|_| {
+            let mut client = Client::connect(docxy.addr());
+            client.send("GET / HTTP/1.1\r\nHost: a");
+            client
+        })
+        .collect();
+    docxy.wait_for_line("no connection can be accepted: ");
+    let before = ticks(&docxy);
+    thread::sleep(Duration::from_secs(2));
+    let used = ticks(&docxy) - before;
+    assert!(
+        used < 100,
+        "{used} ticks of 10 ms in two seconds of waiting"
+    );
+    let said = docxy
+        .log()
+        .iter()
+        .filter(|line| line.contains("no connection can be accepted"))
+        .count();
+    assert_eq!(said, 1, "not again and again");
+    gate.open();
+    assert_eq!(running.take(8).unwrap(), b"halfrest");
+    drop(held);
+    assert_eq!(get(&docxy, "/health").status(), 200);
+    assert_eq!(get(&docxy, &blob()).text(), "halfrest");
+}
+
+#[test]
+fn idle_connections_give_their_descriptors() {
+    let registry = Server::start(|_| Answer::ok("x"));
+    let docxy = crate::stand::before_with(&registry, &["--max-connections", "1000"]);
+    assert_eq!(get(&docxy, &blob()).text(), "x");
+    limit(
+        &docxy,
+        &format!("--nofile={}", free_descriptor(&docxy) + 20),
+    );
+    let idle: Vec<_> = (0..60)
+        .map(|_| TcpStream::connect(docxy.addr()).unwrap())
+        .collect();
+    docxy.wait_for_line("no connection can be accepted: ");
+    assert_eq!(get(&docxy, "/health").status(), 200);
+    drop(idle);
+}
+
+#[test]
+fn an_upstream_for_which_there_is_no_descriptor_is_a_503() {
+    let registry = Server::start(|_| Answer::ok("x"));
+    let docxy = crate::stand::before_with(&registry, &[]);
+    let mut client = Client::connect(docxy.addr());
+    assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
+    limit(&docxy, &format!("--nofile={}", free_descriptor(&docxy)));
+    let response = client.ask(&Ask::get(&blob()));
+    assert_eq!(own_error(&response, 503), "UNAVAILABLE");
+    assert!(response.head.has("retry-after"), "{:?}", response.head);
+    limit(&docxy, "--nofile=1000");
+    assert_eq!(
+        client.ask(&Ask::get(&blob())).text(),
+        "x",
+        "nothing is held against the upstream"
+    );
+}
+
+/// A user of whom there is no other process.
+const NOBODY_ELSE: u32 = 61_207;
+
+/// What begins a command that may have so many threads. That limit is on all of a user's, and root has none: so it is for
+/// another user, or for the same in a namespace where nobody else is.
+fn prlimit_threads(threads: usize) -> Command {
+    let mut command = Command::new("prlimit");
+    if geteuid().is_root() {
+        command.uid(NOBODY_ELSE);
+    } else {
+        command = Command::new("unshare");
+        command.args(["--user", "--", "prlimit"]);
+    }
+    command.arg(format!("--nproc={threads}"));
+    command
+}
+
+/// docxy before an upstream by name, with so many threads at most.
+fn with_threads(threads: usize, upstream: &str) -> Docxy {
+    // Where another user may not look there is no docxy; a copy can be had.
+    let directory = tempfile::tempdir_in("/tmp").unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let copy = directory.path().join("docxy");
+    fs::copy(env!("CARGO_BIN_EXE_docxy"), &copy).unwrap();
+    let mut command = prlimit_threads(threads);
+    command
+        .arg(copy)
+        .args(["--listen", "127.0.0.1:0", "--workers", "1"]);
+    Docxy::start_with(command.args(["--upstream", upstream]))
+}
+
+#[test]
+fn a_lookup_for_which_there_is_no_thread_is_a_503() {
+    let registry = Server::start(|_| Answer::ok("x"));
+    let by_name = format!("{NAME}=http://localhost:{}", registry.addr().port());
+    let docxy = with_threads(1000, &by_name);
+    let tasks = fs::read_dir(format!("/proc/{}/task", docxy.pid()));
+    let threads = tasks.unwrap().count();
+    assert_eq!(get(&docxy, &blob()).text(), "x");
+    drop(docxy);
+    let docxy = with_threads(threads, &by_name);
+    for _ in 0..3 {
+        let response = get(&docxy, &blob());
+        assert_eq!(own_error(&response, 503), "UNAVAILABLE");
+        assert!(response.text().contains("looked up"), "{}", response.text());
+        assert_eq!(get(&docxy, "/health").status(), 200);
+    }
+    assert!(
+        !docxy
+            .log()
+            .iter()
+            .any(|line| line.contains("a fault in docxy"))
+    );
+}
+
+#[test]
+fn a_crowd_that_dials_at_once_is_served_in_turn() {
+    // More than may dial at once, and each connection is a new one.
+    const CROWD: usize = 400;
+    let gate = Gate::new();
+    let answer = Answer::default()
+        .then(Act::Wait(gate.clone()))
+        .send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
+    let registry = Server::start(move |_| answer.clone());
+    let docxy = Docxy::start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        &named(NAME, &registry),
+        "--log",
+        "off",
+    ]);
+    let mut clients: Vec<_> = (0..CROWD).map(|_| Client::connect(docxy.addr())).collect();
+    for client in &mut clients {
+        client.wait_at_most(2 * PATIENCE);
+        client.send(Ask::get(&blob()).bytes());
+    }
+    registry.wait_for_requests(CROWD);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.receive("GET").complete().text(), "x");
+    }
+}
