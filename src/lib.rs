@@ -5,8 +5,9 @@
 //! one by [`acme`] or a [`selfmade`] one, and starts the workers, which are [`serving`] as the configuration says;
 //! [`reload`] reads anew what may change. From there the path of a pull:
 //!
-//! 1. [`server`] accepts a connection and hands it to the [`worker`](server::worker) that has the fewest, which puts it
-//!    under TLS if that is spoken there, and gives it a task of its own. [`behind`] tells the client from a
+//! 1. [`server`] accepts a connection, finds it a [place](limits::admission), and hands it to the
+//!    [`worker`](server::worker) that has the fewest, which puts it under TLS if that is spoken there, and gives it a task
+//!    of its own. [`behind`] tells the client from a
 //!    balancer or proxy in front.
 //! 2. A [`session`](server::session) reads one request after another from it; an [`exchange`](server::exchange) answers
 //!    each, after [`intake`](server::intake) took its body.

@@ -172,39 +172,21 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop) -> io::Result<
     let admission = Arc::clone(&proxy.shared.admission);
     // A proxy's connections are those of many clients.
     let is_of_many = is_unnamed || proxy.shared.trusted_proxies.contains(address);
-    let share = if is_of_many {
-        Ok(None)
-    } else {
-        admission.share(address)
+    let share = match is_of_many {
+        true => Ok(None),
+        false => admission.share(address),
     };
     let mut place = accepted.place;
     if share.is_err() && !admission.step_aside(&mut place) {
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
-    let scheme = if accepted.tls.is_some() {
-        Scheme::Https
-    } else {
-        Scheme::Http
-    };
-    let stream = match accepted.tls {
-        None => Stream::Tcp(tcp),
-        Some(acceptor) => match timeout(
-            timeouts::TLS_HANDSHAKE,
-            // Apart, so that a connection that is up keeps no room for it.
-            Box::pin(start_tls(tcp, address, &acceptor, &proxy.shared)),
-        )
-        .await
-        {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                proxy
-                    .shared
-                    .log
-                    .debug(format_args!("no TLS with {address}: {error}"));
-                return Err(error);
-            }
-            Err(elapsed) => return Err(elapsed.into()),
-        },
+    let (stream, scheme) = match accepted.tls {
+        None => (Stream::Tcp(tcp), Scheme::Http),
+        // Apart, so that a connection that is up keeps no room for it.
+        Some(acceptor) => {
+            let tls = Box::pin(start_tls(tcp, address, &acceptor, &proxy.shared));
+            (tls.await?, Scheme::Https)
+        }
     };
     let peer = Peer {
         address,
@@ -213,9 +195,9 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop) -> io::Result<
         scheme,
     };
     let mut client = Conn::new(stream);
-    // Apart, so that connections with an ordinary place need no room for it.
     let let_in = match (&share, &place) {
         (Ok(_), Place::Ordinary(_)) => Ok(()),
+        // Apart, as above.
         (Ok(_), Place::Spare(..)) => {
             Box::pin(session::settle(&admission, &mut place, &mut client)).await?
         }
@@ -262,6 +244,22 @@ async fn introduced(
 }
 
 async fn start_tls(
+    tcp: tokio::net::TcpStream,
+    address: IpAddr,
+    acceptor: &TlsAcceptor,
+    shared: &Shared,
+) -> io::Result<Stream> {
+    let shaken = shake_hands(tcp, address, acceptor, shared);
+    let shaken = timeout(timeouts::TLS_HANDSHAKE, shaken).await?;
+    if let Err(error) = &shaken {
+        shared
+            .log
+            .debug(format_args!("no TLS with {address}: {error}"));
+    }
+    shaken
+}
+
+async fn shake_hands(
     tcp: tokio::net::TcpStream,
     address: IpAddr,
     acceptor: &TlsAcceptor,
