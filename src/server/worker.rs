@@ -19,8 +19,8 @@ use crate::conn::stream::Stream;
 use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
 use crate::limits::admission::Place;
-use crate::proxy::current::Current;
 use crate::panics::outlive;
+use crate::proxy::current::Current;
 use crate::proxy::{Peer, Proxy, Shared};
 #[cfg(debug_assertions)]
 use crate::server::provoked;

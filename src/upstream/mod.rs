@@ -124,6 +124,7 @@ impl Client {
             pool: Arc::clone(&self.pool),
             dialler: Arc::clone(&self.dialler),
             outages: Arc::clone(&self.outages),
+            queue: Arc::clone(&self.queue),
             timeouts,
             log: self.log,
         }

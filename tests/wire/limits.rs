@@ -1,7 +1,10 @@
 //! Limits on connections: what is beyond them is told so or waits, idle ones make room, and what runs goes on.
 
+use std::fs::{self, DirEntry};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
 
@@ -10,7 +13,7 @@ use crate::stand::NAME;
 use crate::stand::{before_with, blob, get, named, own_error};
 use crate::wire::answer::Act;
 use crate::wire::tls::Identity;
-use crate::wire::{Answer, Ask, Client, Closing, Gate, Response, Server};
+use crate::wire::{Answer, Ask, Client, Closing, Gate, PATIENCE, Response, Server};
 
 /// A registry whose blobs stop in the middle until the gate is opened.
 fn halting(gate: &Gate) -> Server {
@@ -101,6 +104,22 @@ fn beyond_the_limit_tls_clients_are_told_so_too() {
     assert_finish(vec![client], &gate);
 }
 
+/// Waits until every thread of docxy sleeps: whoever has its answer has become idle.
+fn wait_until_asleep(docxy: &Docxy) {
+    let is_asleep = |task: io::Result<DirEntry>| {
+        let stat = fs::read_to_string(task.unwrap().path().join("stat"));
+        // The state stands behind the name (proc_pid_stat(5)); a thread that has gone sleeps as well.
+        stat.is_ok_and(|stat| stat.contains(") S "))
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while !fs::read_dir(format!("/proc/{}/task", docxy.pid()))
+        .unwrap()
+        .all(is_asleep)
+    {
+        assert!(Instant::now() < deadline, "docxy is always busy");
+    }
+}
+
 #[test]
 fn the_longest_idle_connection_makes_room() {
     let registry = Server::start(|_| Answer::ok("x"));
@@ -108,6 +127,7 @@ fn the_longest_idle_connection_makes_room() {
     let mut idle = [Client::connect(docxy.addr()), Client::connect(docxy.addr())];
     for client in &mut idle {
         assert_eq!(client.ask(&Ask::get(&blob())).text(), "x");
+        wait_until_asleep(&docxy);
     }
     let mut new = Client::connect(docxy.addr());
     let response = new.ask(&Ask::get(&blob())).complete();
