@@ -2,30 +2,46 @@
 
 use bytes::Bytes;
 
+use super::names::Names;
+
 /// The field lines of one head. Borrows nothing: the bytes of the head are here.
 #[derive(Clone, Debug)]
 pub struct Fields {
     bytes: Bytes,
-    lines: Vec<Line>,
+    lines: Vec<Spans>,
 }
 
 /// Where one field line lies in the bytes of its head, whose limits keep every offset within 32 bits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line {
+pub(super) struct Spans {
     name: Span,
     value: Span,
 }
 
-impl Line {
+impl Spans {
     /// The places of what `httparse` found in `head`.
-    pub(super) fn all(parsed: &[httparse::Header<'_>], head: &[u8]) -> Vec<Line> {
-        let place = |field: &httparse::Header<'_>| Line {
+    pub(super) fn all(parsed: &[httparse::Header<'_>], head: &[u8]) -> Vec<Spans> {
+        let place = |field: &httparse::Header<'_>| Spans {
             name: Span::of(field.name.as_bytes(), head),
             value: Span::of(field.value, head),
         };
         parsed.iter().map(place).collect()
     }
 }
+
+/// One field line of a head that has been parsed: neither part holds a CR, an LF or a NUL.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldLine<'a> {
+    /// The name as it was written.
+    pub name: &'a [u8],
+    /// The value without the blanks around it.
+    pub value: &'a [u8],
+    _parsed: Parsed,
+}
+
+/// Nothing outside this file can say so of a line.
+#[derive(Clone, Copy, Debug)]
+struct Parsed;
 
 /// A part of a head.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +72,7 @@ pub struct Repeated;
 
 impl Fields {
     /// The fields of a head that lie at these places in it.
-    pub(super) fn new(bytes: Bytes, lines: Vec<Line>) -> Fields {
+    pub(super) fn new(bytes: Bytes, lines: Vec<Spans>) -> Fields {
         Fields { bytes, lines }
     }
 
@@ -119,7 +135,7 @@ impl Fields {
 
     /// The end-to-end fields: without those that belong to one connection, by their nature or because `Connection`
     /// names them (RFC 9110 §7.6.1).
-    pub fn end_to_end(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub fn end_to_end(&self) -> impl Iterator<Item = FieldLine<'_>> {
         let names_more = self
             .elements("connection")
             .any(|option| !is_usual_option(option));
@@ -129,33 +145,32 @@ impl Fields {
                     .elements("connection")
                     .any(|option| option.eq_ignore_ascii_case(name))
         };
-        self.iter()
-            .filter(move |(name, _)| !is_hop_by_hop(name) && !is_named(name))
+        let lines = self.iter().map(|(name, value)| FieldLine {
+            name,
+            value,
+            _parsed: Parsed,
+        });
+        lines.filter(move |line| !HOP_BY_HOP.has(line.name) && !is_named(line.name))
     }
 }
 
-/// The options that nearly every `Connection` field has, none of which names a field that `is_hop_by_hop` does not.
+/// The options that nearly every `Connection` field has, none of which names a field that [`HOP_BY_HOP`] does not.
 fn is_usual_option(option: &[u8]) -> bool {
     option.eq_ignore_ascii_case(b"close") || option.eq_ignore_ascii_case(b"keep-alive")
 }
 
 /// Fields that never pass a proxy, whether or not `Connection` names them (RFC 9110 §7.6.1, RFC 9112 §6.1).
-fn is_hop_by_hop(name: &[u8]) -> bool {
-    const HOP_BY_HOP: [&str; 9] = [
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    HOP_BY_HOP
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-}
+const HOP_BY_HOP: Names<9> = Names::new([
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+]);
 
 #[cfg(test)]
 mod tests {
@@ -170,7 +185,7 @@ mod tests {
     fn names(fields: &Fields) -> Vec<String> {
         fields
             .end_to_end()
-            .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
+            .map(|line| String::from_utf8_lossy(line.name).into_owned())
             .collect()
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use httparse::{Header, Status};
 use memchr::memchr3;
 
-use super::fields::{Fields, Line, Span};
+use super::fields::{Fields, Span, Spans};
 
 /// What one side's heads may measure.
 #[derive(Clone, Copy, Debug)]
@@ -224,7 +224,7 @@ impl RequestHead {
             Span::of(method.as_bytes(), &bytes),
             Span::of(target.as_bytes(), &bytes),
         );
-        let lines = Line::all(parsed.headers, &bytes);
+        let lines = Spans::all(parsed.headers, &bytes);
         Ok(RequestHead {
             version: from_minor(version),
             method,
@@ -288,7 +288,7 @@ impl ResponseHead {
         }
         check_values(parsed.headers)?;
         let reason = Span::of(parsed.reason.unwrap_or_default().as_bytes(), &bytes);
-        let lines = Line::all(parsed.headers, &bytes);
+        let lines = Spans::all(parsed.headers, &bytes);
         Ok(ResponseHead {
             version: from_minor(version),
             status: code,

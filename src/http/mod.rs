@@ -1,6 +1,6 @@
 //! HTTP/1.1 as bytes: no sockets, no clock, no registry (RFC 9110, RFC 9112).
 //!
-//! In reading order: [`head`] finds and parses message heads, [`fields`] looks into them, [`uri`] holds authorities,
+//! In reading order: [`head`] finds and parses message heads, [`fields`] looks into them for single [`names`] or sets of them, [`uri`] holds authorities,
 //! origins and targets, [`request`] says what a request asks of whom, [`framing`] how long a body is, [`chunked`] where
 //! the data of a chunked one lies, [`mod@write`] writes heads anew. [`retry_after`] reads how long a server wants to be left
 //! alone. What proxies in front say of a client is read by
@@ -11,6 +11,7 @@ pub mod fields;
 pub mod forwarded;
 pub mod framing;
 pub mod head;
+pub mod names;
 pub mod proxy_protocol;
 pub mod request;
 pub mod retry_after;

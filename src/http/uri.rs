@@ -5,6 +5,8 @@ use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use memchr::memchr;
+
 /// The two schemes that docxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
@@ -338,7 +340,7 @@ impl fmt::Display for Target {
 
 /// Path and query, the query with its `?`.
 pub fn split_query(path_and_query: &str) -> (&str, &str) {
-    path_and_query.split_at(path_and_query.find('?').unwrap_or(path_and_query.len()))
+    path_and_query.split_at(memchr(b'?', path_and_query.as_bytes()).unwrap_or(path_and_query.len()))
 }
 
 /// Signed URLs hold bytes that the grammar would have encoded (`|`, `"`, `{`); they pass. What could split a head may not.

@@ -4,6 +4,8 @@ use core::fmt::{self, Write};
 
 use memchr::memchr3;
 
+use super::fields::FieldLine;
+
 /// A head that is being written.
 #[derive(Debug)]
 pub struct HeadWriter {
@@ -40,6 +42,13 @@ impl HeadWriter {
             head.bytes.extend_from_slice(part);
         }
         head
+    }
+
+    /// Adds a field as it was received.
+    pub fn copy(&mut self, line: FieldLine<'_>) {
+        for part in [line.name, b": ", line.value, b"\r\n"] {
+            self.bytes.extend_from_slice(part);
+        }
     }
 
     /// Adds a field. One whose name or value could end a line is left out: better a field less than a head more.

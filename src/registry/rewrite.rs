@@ -7,6 +7,7 @@ use super::links;
 use super::route::Place;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
+use crate::http::names::Names;
 use crate::http::uri::Target;
 use crate::http::write::HeadWriter;
 
@@ -63,7 +64,7 @@ pub enum Part<'a> {
 pub const FIRST_BYTE: Part<'_> = Part::Only("bytes=0-0");
 
 /// Fields of a request that are docxy's own matter, or that would tell an upstream more than it should know.
-const NOT_FORWARDED: [&str; 10] = [
+const NOT_FORWARDED: Names<10> = Names::new([
     "host",
     "content-length",
     "expect",
@@ -74,38 +75,36 @@ const NOT_FORWARDED: [&str; 10] = [
     "x-real-ip",
     "http2-settings",
     "max-forwards",
-];
+]);
 
 /// Conditions and ranges, which make no sense when docxy asks for a size.
-const PRECONDITIONS: [&str; 6] = [
+const PRECONDITIONS: Names<6> = Names::new([
     "range",
     "if-range",
     "if-match",
     "if-none-match",
     "if-modified-since",
     "if-unmodified-since",
-];
+]);
 
 /// Fields of an answer that speak of the upstream's relation to its client, which is docxy (RFC 6265, RFC 6797, RFC 7838).
-const NOT_PASSED: [&str; 6] = [
+const NOT_PASSED: Names<6> = Names::new([
     "docker-ratelimit-source",
     "set-cookie",
     "set-cookie2",
     "alt-svc",
     "strict-transport-security",
     "oci-namespace",
-];
+]);
 
 /// Writes the head of a request to an upstream.
 pub fn request_head(request: &Request<'_>) -> Vec<u8> {
     let mut head = HeadWriter::request(request.method, &request.target.path_and_query);
     head.field("Host", request.target.origin.host_field());
-    for (name, value) in request
-        .fields
-        .end_to_end()
-        .filter(|(name, _)| goes_along(name, request))
-    {
-        head.field(name, value);
+    for line in request.fields.end_to_end() {
+        if goes_along(line.name, request) {
+            head.copy(line);
+        }
     }
     if let Part::Only(range) = request.part {
         head.field("Range", range);
@@ -126,11 +125,8 @@ pub fn request_head(request: &Request<'_>) -> Vec<u8> {
 fn goes_along(name: &[u8], request: &Request<'_>) -> bool {
     let withheld =
         request.credentials != Credentials::Sent && name.eq_ignore_ascii_case(b"authorization");
-    let conditional = request.part != Part::AsAsked && is_one_of(name, &PRECONDITIONS);
-    !withheld
-        && !conditional
-        && !is_one_of(name, &NOT_FORWARDED)
-        && !starts_with(name, b"x-forwarded-")
+    let conditional = request.part != Part::AsAsked && PRECONDITIONS.has(name);
+    !withheld && !conditional && !NOT_FORWARDED.has(name) && !starts_with(name, b"x-forwarded-")
 }
 
 /// How the client sees an answer.
@@ -170,10 +166,9 @@ pub fn response_fields(
 ) -> Result<(), ChallengeError> {
     let mut length = view.length;
     let redirected = view.source != Source::Upstream;
-    for (name, value) in head.fields.end_to_end() {
+    for line in head.fields.end_to_end() {
+        let (name, value) = (line.name, line.value);
         match Treatment::of(name) {
-            Treatment::Pass => out.field(name, value),
-            Treatment::Drop => {}
             Treatment::Length => {
                 if let Some(length) = length.take() {
                     out.number("Content-Length", length);
@@ -187,15 +182,18 @@ pub fn response_fields(
             Treatment::Location if view.source != Source::Elsewhere => {
                 match links::location(value, view.target, view.place) {
                     Some(location) => out.field(name, location),
-                    None => out.field(name, value),
+                    None => out.copy(line),
                 }
             }
-            Treatment::Link | Treatment::Location => out.field(name, value),
             // A part that docxy asked for to learn the size of the whole is not what the client gets.
             Treatment::Range if view.status != head.status => {}
-            Treatment::Range => out.field(name, value),
             Treatment::CacheControl if redirected => {}
-            Treatment::CacheControl => out.field(name, value),
+            Treatment::Drop => {}
+            Treatment::Pass
+            | Treatment::Link
+            | Treatment::Location
+            | Treatment::Range
+            | Treatment::CacheControl => out.copy(line),
         }
     }
     if redirected {
@@ -231,16 +229,10 @@ impl Treatment {
             13 if name.eq_ignore_ascii_case(b"content-range") => Treatment::Range,
             14 if name.eq_ignore_ascii_case(b"content-length") => Treatment::Length,
             16 if name.eq_ignore_ascii_case(b"www-authenticate") => Treatment::Challenge,
-            _ if is_one_of(name, &NOT_PASSED) => Treatment::Drop,
+            _ if NOT_PASSED.has(name) => Treatment::Drop,
             _ => Treatment::Pass,
         }
     }
-}
-
-fn is_one_of(name: &[u8], known: &[&str]) -> bool {
-    known
-        .iter()
-        .any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
 }
 
 fn starts_with(name: &[u8], prefix: &[u8]) -> bool {

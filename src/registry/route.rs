@@ -4,8 +4,10 @@
 //! grammar only, and a query without control bytes.
 
 use core::fmt;
+use core::ops::Range;
+use std::borrow::Cow;
 
-use memchr::memrchr_iter;
+use memchr::{memchr, memrchr_iter};
 use percent_encoding::percent_decode_str;
 
 use super::access::{Access, Identity, Refusal};
@@ -21,6 +23,9 @@ const ASKING_FOR_A_TOKEN: &str = "GET, HEAD, POST";
 
 /// As much of a request as a message quotes.
 const MAX_QUOTED: usize = 80;
+
+/// Before the repository in an upstream's paths.
+const V2: &str = "/v2/";
 
 /// The keywords between a repository and what is asked of it.
 const MANIFESTS: &str = "/manifests/";
@@ -132,12 +137,18 @@ pub struct Content {
     pub upstream: UpstreamId,
     /// Which part.
     pub kind: Kind,
-    /// The repository as the upstream names it.
-    pub repository: String,
+    repository: Range<usize>,
     /// The target there: the upstream's name stripped, `library/` added, `ns` left out, the rest byte for byte.
     pub path_and_query: String,
     /// How the upstream was named.
     pub place: Place,
+}
+
+impl Content {
+    /// The repository as the upstream names it.
+    pub fn repository(&self) -> &str {
+        &self.path_and_query[self.repository.clone()]
+    }
 }
 
 /// The parts of a repository that can be asked for.
@@ -304,11 +315,15 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// A repository name as the upstream has it: Docker Hub keeps its own images under `library/`.
-pub(super) fn repository_of(repository: &str, upstream: UpstreamId, table: &Table) -> String {
+pub(super) fn repository_of<'r>(
+    repository: &'r str,
+    upstream: UpstreamId,
+    table: &Table,
+) -> Cow<'r, str> {
     if table.get(upstream).is_docker_hub() && !repository.contains('/') {
-        format!("library/{repository}")
+        Cow::Owned(format!("library/{repository}"))
     } else {
-        repository.to_owned()
+        Cow::Borrowed(repository)
     }
 }
 
@@ -404,13 +419,16 @@ impl<'a> Chosen<'a> {
         }
         check_reference(kind, tail)?;
         if let Err(refusal) = access.check(upstream, &upstream_side) {
-            return Err(RouteError::Denied(upstream_side, refusal.clone()));
+            return Err(RouteError::Denied(
+                upstream_side.into_owned(),
+                refusal.clone(),
+            ));
         }
         Ok(Content {
             upstream,
             kind,
-            path_and_query: ["/v2/", &upstream_side, tail, &without_ns(self.query)].concat(),
-            repository: upstream_side,
+            path_and_query: [V2, &upstream_side, tail, &without_ns(self.query)].concat(),
+            repository: V2.len()..V2.len() + upstream_side.len(),
             place: self.place,
         })
     }
@@ -473,20 +491,21 @@ fn token_owner(path: &str) -> Option<&str> {
 /// Begins with `/`, has neither dot segments nor empty ones, and nothing that would become one by decoding.
 fn is_sound_path(path: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_graphic() && b != b'\\' && b != b'#';
-    let Some(segments) = path.strip_prefix('/') else {
+    let Some((b'/', segments)) = path.as_bytes().split_first() else {
         return false;
     };
-    if !path.bytes().all(is_plain) || !path.split('%').skip(1).all(is_sound_escape) {
+    let has_escapes = memchr(b'%', segments).is_some();
+    if !path.bytes().all(is_plain) || has_escapes && !path.split('%').skip(1).all(is_sound_escape) {
         return false;
     }
-    let mut segments = segments.split('/');
+    let mut segments = segments.split(|&b| b == b'/');
     // An empty last one is a `/` at the end; a `//` there makes the one before it empty too.
     let last = segments.next_back().unwrap_or_default();
     !is_dots(last) && segments.all(|segment| !segment.is_empty() && !is_dots(segment))
 }
 
-fn is_dots(segment: &str) -> bool {
-    matches!(segment, "." | "..")
+fn is_dots(segment: &[u8]) -> bool {
+    matches!(segment, b"." | b"..")
 }
 
 /// Whether the two digits after a `%` are such, and stand for nothing that could be read as structure.
@@ -654,7 +673,7 @@ mod tests {
         for (target, kind, repository, path_and_query) in cases {
             let content = content(&one(), target, "evil.test");
             assert_eq!(content.kind, kind, "{target}");
-            assert_eq!(content.repository, repository, "{target}");
+            assert_eq!(content.repository(), repository, "{target}");
             assert_eq!(content.path_and_query, path_and_query, "{target}");
             assert!(!content.place.shared, "{target}");
             assert_eq!(content.place.identity, Identity::Own, "{target}");
@@ -679,7 +698,7 @@ mod tests {
         ];
         for (target, repository) in cases {
             assert_eq!(
-                content(&one(), target, "").repository,
+                content(&one(), target, "").repository(),
                 repository,
                 "{target}"
             );
@@ -1290,7 +1309,7 @@ mod tests {
             for c in ['\0', '%', '/', '.', ':', '?', '&', '\u{7f}', 'é'] {
                 let changed = format!("{}{c}{}", &target[..at], &target[at..]);
                 if let Ok(Route::Content(content)) = ask(&table, "GET", &changed, "") {
-                    assert!(name::is_repository(&content.repository), "{changed}");
+                    assert!(name::is_repository(content.repository()), "{changed}");
                     assert!(
                         content.path_and_query.bytes().all(|b| b.is_ascii_graphic()),
                         "{changed}"

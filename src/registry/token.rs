@@ -124,7 +124,10 @@ impl<'a> Parameters<'a> {
     pub fn repositories(&self, table: &Table, upstream: UpstreamId) -> Vec<String> {
         let scopes: Vec<String> = self.scopes().collect();
         let parsed = scopes.iter().filter_map(|scope| Scope::parse(scope).ok());
-        let repositories = parsed.filter_map(|scope| scope.repository(table, upstream));
+        let repositories = parsed.filter_map(|scope| {
+            let repository = scope.repository(table, upstream);
+            repository.map(Cow::into_owned)
+        });
         repositories
             .filter(|repository| name::is_repository(repository))
             .collect()
@@ -370,7 +373,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The repository as the upstream names it; its name in front is stripped, another upstream's is part of the name.
-    fn repository(&self, table: &Table, upstream: UpstreamId) -> Option<String> {
+    fn repository(&self, table: &Table, upstream: UpstreamId) -> Option<Cow<'_, str>> {
         let Scope::Repository { name, .. } = self else {
             return None;
         };

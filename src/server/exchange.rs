@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::pin::pin;
 
 use tokio::time::Instant;
 
@@ -149,10 +150,12 @@ impl<'a> Exchange<'a> {
             Ok(route) => {
                 let (proxy, trace) = (self.proxy, &mut self.trace);
                 let response = proxy.respond(&request, route, form, stop.is_requested(), trace);
+                // In its place: it is too large to be moved about.
+                let mut response = pin!(response);
                 // The client has nothing to send now, so that dropping what runs for it cuts no message of its own.
                 tokio::select! {
                     biased;
-                    response = response => response,
+                    response = &mut response => response,
                     () = self.client.broken() => return Err(Refused::Gone),
                 }
             }
