@@ -6,6 +6,7 @@ pub mod stream;
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -33,6 +34,8 @@ const LINGER_BYTES: usize = 256 * 1024;
 pub struct Conn {
     stream: Stream,
     buffer: BytesMut,
+    /// The address at the other end, once it has been asked for.
+    peer: Option<IpAddr>,
 }
 
 /// Why no head came.
@@ -56,12 +59,23 @@ impl Conn {
         Conn {
             stream,
             buffer: BytesMut::new(),
+            peer: None,
         }
     }
 
     /// The connection below.
     pub fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    /// The address at the other end. The system is asked once, and may not know it when the connection has been reset.
+    pub fn peer(&mut self) -> io::Result<IpAddr> {
+        if let Some(known) = self.peer {
+            return Ok(known);
+        }
+        let address = self.stream.tcp().peer_addr()?.ip().to_canonical();
+        self.peer = Some(address);
+        Ok(address)
     }
 
     /// What has been read and not been used.
@@ -159,10 +173,12 @@ impl Conn {
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
             let stream = &mut self.stream;
-            let write = poll_fn(|cx| match rest {
+            let write = poll_fn(|cx| match &*rest {
                 // Where there is nothing to gather, the plain call is the cheaper one.
-                [only] => Pin::new(&mut *stream).poll_write(cx, only),
-                _ => Pin::new(&mut *stream).poll_write_vectored(cx, rest),
+                [first, rest @ ..] if rest.iter().all(|part| part.is_empty()) => {
+                    Pin::new(&mut *stream).poll_write(cx, first)
+                }
+                parts => Pin::new(&mut *stream).poll_write_vectored(cx, parts),
             });
             match within(stall, write).await? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),

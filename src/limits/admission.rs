@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZero;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ const SPARE: usize = 32;
 
 /// How long a connection beyond the limit waits for the idle one that is being closed for it.
 const FOR_IDLE: Duration = Duration::from_secs(1);
+
+/// How long it waits if none is idle, in which time one may become so.
+const FOR_BUSY: Duration = Duration::from_millis(50);
 
 /// Connections that have sent a part of a head, or of a TLS ClientHello: these at most, and no more than a quarter of all.
 /// A head comes in one piece or two, so that it is those who stall on purpose who are pushed out.
@@ -97,7 +101,7 @@ impl Admission {
         let patience = if is_full && self.idle.push_out() {
             FOR_IDLE
         } else {
-            Duration::ZERO
+            FOR_BUSY
         };
         tokio::select! {
             biased;
@@ -129,8 +133,12 @@ impl Admission {
     /// Takes an ordinary place instead of a spare one, if one is there soon: what was idle is being closed.
     pub async fn settle(&self, place: &mut Place) -> Result<(), Full> {
         if let Place::Spare(_, patience) = place {
-            let ordinary = Arc::clone(&self.places).acquire_owned();
-            let permit = timeout(*patience, ordinary).await;
+            let mut ordinary = pin!(Arc::clone(&self.places).acquire_owned());
+            let permit = match timeout(*patience, &mut ordinary).await {
+                // Who was busy then may be idle now.
+                Err(_) if self.idle.push_out() => timeout(FOR_IDLE, ordinary).await,
+                permit => permit,
+            };
             *place = Place::Ordinary(permit.map_err(|_| Full::InAll)?.ok());
         }
         Ok(())

@@ -69,10 +69,14 @@ async fn wait_for_first_request(client: &mut Conn, stop: &mut Stop, idle: &Crowd
     stop.is_requested() && matches!(on_the_way.await, Ok(Ok(())))
 }
 
-/// Only here, where nothing is under way, does a stop end a connection, or another that needs its place.
+/// Only here, where nothing is under way for more than a moment, does a stop end a connection, or another that needs its place.
 async fn wait_for_request(client: &mut Conn, stop: &mut Stop, idle: &Crowd) -> bool {
     if !client.buffered().is_empty() {
         return true;
+    }
+    // A client in the middle of a pull is soon back, and to wait for the rest as well costs more than it is worth.
+    if let Ok(readable) = timeout(timeouts::CLIENT_BRIEFLY_IDLE, client.idle()).await {
+        return readable.is_ok();
     }
     tokio::select! {
         biased;

@@ -236,13 +236,12 @@ impl Client {
         message: &Message<'_>,
     ) -> Result<Reply, Fault> {
         // Afterwards the connection may have been reset, and its answer be whole nevertheless.
-        let peer = pooled.conn.stream().tcp().peer_addr();
-        let peer = peer.map_err(Fault::Broken)?;
+        let address = pooled.conn.peer().map_err(Fault::Broken)?;
         let beginning = ask(&mut pooled.conn, message).await?;
         Ok(Reply {
             head: beginning.head,
             framing: beginning.framing,
-            address: peer.ip().to_canonical(),
+            address,
             reused: pooled.is_reused(),
             keeps: beginning.in_step,
             body: Body::new(beginning.framing),
