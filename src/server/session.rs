@@ -27,7 +27,8 @@ pub async fn serve(current: &Current, mut client: Conn, peer: Peer, mut stop: St
     let admission = Arc::clone(&current.get().shared.admission);
     let mut is_there = wait_for_first_request(&mut client, &mut stop, &admission.idle).await;
     while is_there {
-        match serve_one(current, &admission, &mut client, &peer, &stop).await {
+        // Apart, so that a connection that is idle keeps no room for it.
+        match Box::pin(serve_some(current, &admission, &mut client, &peer, &stop)).await {
             Next::Again => {}
             Next::Close => return client.linger().await,
             Next::Drop => return,
@@ -69,20 +70,34 @@ async fn wait_for_first_request(client: &mut Conn, stop: &mut Stop, idle: &Crowd
     stop.is_requested() && matches!(on_the_way.await, Ok(Ok(())))
 }
 
-/// Only here, where nothing is under way for more than a moment, does a stop end a connection, or another that needs its place.
+/// Only here, where nothing is under way, does a stop end a connection, or another that needs its place.
 async fn wait_for_request(client: &mut Conn, stop: &mut Stop, idle: &Crowd) -> bool {
     if !client.buffered().is_empty() {
         return true;
-    }
-    // A client in the middle of a pull is soon back, and to wait for the rest as well costs more than it is worth.
-    if let Ok(readable) = timeout(timeouts::CLIENT_BRIEFLY_IDLE, client.idle()).await {
-        return readable.is_ok();
     }
     tokio::select! {
         biased;
         readable = timeout(timeouts::CLIENT_IDLE, client.idle()) => matches!(readable, Ok(Ok(()))),
         () = stop.requested() => false,
         () = idle.pushed_out() => false,
+    }
+}
+
+/// Answers requests for as long as the next one comes soon, as it does in the middle of a pull: to wait for a stop as well,
+/// and to give up and get back what a request takes, costs more than it is worth then.
+async fn serve_some(
+    current: &Current,
+    admission: &Admission,
+    client: &mut Conn,
+    peer: &Peer,
+    stop: &Stop,
+) -> Next {
+    loop {
+        let next = serve_one(current, admission, client, peer, stop).await;
+        let is_soon_back = timeout(timeouts::CLIENT_SOON_BACK, client.idle());
+        if next != Next::Again || !matches!(is_soon_back.await, Ok(Ok(()))) {
+            return next;
+        }
     }
 }
 
