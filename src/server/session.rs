@@ -27,16 +27,16 @@ pub async fn serve(current: &Current, mut client: Conn, peer: Peer, mut stop: St
     let admission = Arc::clone(&current.get().shared.admission);
     let mut is_there = wait_for_first_request(&mut client, &mut stop, &admission.idle).await;
     while is_there {
-        // Apart, so that a connection that is idle keeps no room for it.
+        // Apart, as are all the ends, so that a connection that is idle keeps no room for it.
         match Box::pin(serve_some(current, &admission, &mut client, &peer, &stop)).await {
             Next::Again => {}
-            Next::Close => return client.linger().await,
+            Next::Close => return Box::pin(client.linger()).await,
             Next::Drop => return,
             Next::Reset => return client.reset(),
         }
         is_there = wait_for_request(&mut client, &mut stop, &admission.idle).await;
     }
-    client.close().await;
+    Box::pin(client.close()).await;
 }
 
 /// Finds an ordinary place for a connection that has a spare one, once it has something to say.
