@@ -1,6 +1,6 @@
 # What a developer types. `make test` is the whole of it on a fresh machine.
 
-.PHONY: test setup lint deny release static test-static demo bench
+.PHONY: test setup lint deny release soak static test-static demo bench
 
 # Debian packages that the end-to-end tests use; where they cannot be installed, those tests say so.
 PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl testssl.sh iproute2 python3 \
@@ -29,6 +29,11 @@ deny:
 
 release:
 	cargo build --locked --release
+
+# Pulls for so many minutes from a registry with every fault that registries have: make soak MINUTES=60
+MINUTES = 10
+soak: setup release
+	MINUTES=$(MINUTES) DOCXY_SOAKED=$(BUILT)/release/docxy cargo test --locked --test soak
 
 static:
 	@deploy/build-static x86_64

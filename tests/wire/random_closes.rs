@@ -11,22 +11,11 @@ use socket2::SockRef;
 
 use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, start};
+use crate::wire::dice::Dice;
 use crate::wire::{Ask, Client, Closing};
 
 const CLIENTS: usize = 8;
 const REQUESTS: usize = 100_000;
-
-/// Numbers that nobody would choose, the same in each run (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
 
 /// A server that keeps no record, and how often it has left.
 struct Fickle {
@@ -42,7 +31,7 @@ impl Fickle {
         let count = Arc::clone(&left);
         thread::spawn(move || {
             for (number, tcp) in listener.incoming().map_while(Result::ok).enumerate() {
-                let (mut dice, count) = (Dice(0x9e37_79b9 + number as u64), Arc::clone(&count));
+                let (mut dice, count) = (Dice::new(number as u64), Arc::clone(&count));
                 thread::spawn(move || {
                     serve(&tcp, &mut dice);
                     count.fetch_add(1, Ordering::SeqCst);

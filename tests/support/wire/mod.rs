@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod authority;
 pub mod client;
+pub mod dice;
 pub mod message;
 pub mod server;
 pub mod stream;
