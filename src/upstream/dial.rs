@@ -112,8 +112,7 @@ impl Dialler {
         shunned: &mut Shunned,
         deadline: Option<Instant>,
     ) -> Result<Stream, DialError> {
-        let mut addresses = in_turns(&self.addresses(origin.host(), reach).await?);
-        addresses.sort_by_key(|address| shunned.contains(address));
+        let addresses = order(&self.addresses(origin.host(), reach).await?, shunned);
         let by = deadline_within(timeouts::CONNECT, deadline);
         let tcp = timeout_at(by, connect_any(addresses, origin.port()))
             .await
@@ -153,6 +152,13 @@ impl Dialler {
     }
 }
 
+/// Families in turn, and those last whose TLS has failed.
+fn order(addresses: &[IpAddr], shunned: &Shunned) -> Vec<IpAddr> {
+    let mut order = in_turns(addresses);
+    order.sort_by_key(|address| shunned.contains(address));
+    order
+}
+
 async fn start_tls(
     tcp: TcpStream,
     host: &Host,
@@ -188,6 +194,24 @@ fn deadline_within(limit: Duration, deadline: Option<Instant>) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_machine_comes_before_one_whose_tls_has_failed() {
+        let [a, b, c]: [IpAddr; 3] = [1, 2, 3].map(|last| [192, 0, 2, last].into());
+        let cases: [(&[IpAddr], [IpAddr; 3]); 4] = [
+            (&[], [a, b, c]),
+            (&[a], [b, c, a]),
+            (&[b, a], [c, a, b]),
+            (&[a, b, c], [a, b, c]),
+        ];
+        for (shunned, expected) in cases {
+            assert_eq!(
+                order(&[a, b, c], &shunned.to_vec()),
+                expected,
+                "{shunned:?}"
+            );
+        }
+    }
 
     #[test]
     fn what_docxy_lacks_is_not_the_origins_fault() {
