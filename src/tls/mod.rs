@@ -65,7 +65,7 @@ pub fn towards_upstreams(extra: Option<PemFile<'_>>) -> Result<Arc<ClientConfig>
             added.map_err(|error| file.fault(format_args!("holds no usable root: {error}")))?;
         }
     }
-    let mut config = ClientConfig::builder_with_provider(provider())
+    let mut config = ClientConfig::builder_with_provider(suites::in_order(provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError(format!("TLS cannot be set up: {error}")))?
         .with_root_certificates(roots)
