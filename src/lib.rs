@@ -19,8 +19,8 @@
 //! 5. [`upstream`] takes a connection from the [`pool`](upstream::pool) or [dials](upstream::dial) one, sends, and reads the
 //!    head of the answer. It [tries](upstream::tries) again where that is safe, unless there is an
 //!    [`outage`](upstream::outage).
-//! 6. [`relay`](server::relay) moves the body from the one connection to the other, one buffer at a time. A blob that breaks
-//!    off is [resumed](proxy::resume), so that the client sees one body.
+//! 6. [`relay`](server::relay) moves the body from the one connection to the other, one buffer at a time or through a
+//!    [pipe](conn::splice). A blob that breaks off is [resumed](proxy::resume), so that the client sees one body.
 //!
 //! Imports point downward in this list. Below all of it is [`conn`]: a connection, its read buffer, and a body by its
 //! framing. The two pure layers know no sockets, no clock and no async: [`registry`] is what docxy knows of registries,
