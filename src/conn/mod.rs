@@ -1,20 +1,24 @@
 //! A connection and its read buffer: heads are read within a limit, writes must make progress, an idle one holds no buffer.
 
 pub mod body;
+pub mod read_ahead;
+pub mod spare;
 pub mod splice;
 pub mod stream;
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::conn::read_ahead::RECORD;
 use crate::conn::splice::Pipe;
 use crate::conn::stream::Stream;
 use crate::http::head::{Found, HeadError, HeadScanner, Limits};
@@ -86,13 +90,16 @@ impl Conn {
     /// Drops the first `count` bytes of what is buffered.
     pub fn consume(&mut self, count: usize) {
         self.buffer.advance(count.min(self.buffer.len()));
+        self.give_back();
     }
 
-    /// Gives up the buffer of a connection that has nothing in it.
+    /// Gives up memory for what may come next; what has come stays.
     pub fn release(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
         }
+        self.stream.want(0);
+        self.stream.shrink();
     }
 
     /// Waits for the first byte of a message, or the end, and holds no buffer meanwhile.
@@ -120,12 +127,48 @@ impl Conn {
                 .is_pending()
     }
 
-    /// Reads once, up to `room` bytes, and says how many came; 0 is the end.
+    /// Reads up to `room` bytes, as many as are there, and says how many; it waits for the first only, and 0 is the end.
     pub async fn fill(&mut self, room: usize) -> io::Result<usize> {
-        if self.buffer.capacity() - self.buffer.len() < room {
-            self.buffer.reserve(room);
+        self.stream.want(room);
+        let first = poll_fn(|cx| self.poll_fill(cx, room)).await?;
+        if first == 0 || self.stream.is_plain() {
+            return Ok(first);
         }
-        self.stream.read_buf(&mut self.buffer).await
+        Ok(first + self.gather(room - first))
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        if self.buffer.is_empty() && room >= RECORD && !self.buffer.try_reclaim(room) {
+            self.buffer = spare::lend(room);
+        }
+        self.buffer.reserve(room);
+        let mut rest = (&mut self.buffer).limit(room);
+        let read = pin!(self.stream.read_buf(&mut rest)).poll(cx);
+        if !matches!(read, Poll::Ready(Ok(1..))) {
+            self.give_back();
+        }
+        read
+    }
+
+    /// Parts with a buffer for bodies that has nothing in it.
+    fn give_back(&mut self) {
+        if self.buffer.is_empty() && self.buffer.try_reclaim(RECORD) {
+            spare::give_back(mem::take(&mut self.buffer));
+        }
+    }
+
+    /// TLS gives one record at a time: takes those that have come besides the first, as far as they fit into `room`.
+    fn gather(&mut self, room: usize) -> usize {
+        let (mut cx, mut gathered) = (Context::from_waker(Waker::noop()), 0);
+        while room - gathered >= RECORD {
+            let mut rest = (&mut self.buffer).limit(room - gathered);
+            // What is wrong with the connection the next read will say again.
+            match pin!(self.stream.read_buf(&mut rest)).poll(&mut cx) {
+                Poll::Ready(Ok(count)) if count > 0 => gathered += count,
+                _ => break,
+            }
+        }
+        gathered
     }
 
     /// Reads a head within `limits` and before `deadline`, and takes it out of the buffer.
@@ -168,6 +211,17 @@ impl Conn {
         parts: [&[u8]; N],
         stall: Duration,
     ) -> io::Result<()> {
+        self.hand_over(parts, stall).await?;
+        self.flush(stall).await
+    }
+
+    /// Writes all parts, of which TLS may hold some back until it is [flushed](Conn::flush). Otherwise as
+    /// [`Conn::write_all`].
+    pub async fn hand_over<const N: usize>(
+        &mut self,
+        parts: [&[u8]; N],
+        stall: Duration,
+    ) -> io::Result<()> {
         let mut slices = parts.map(IoSlice::new);
         let mut rest = &mut slices[..];
         IoSlice::advance_slices(&mut rest, 0);
@@ -185,7 +239,22 @@ impl Conn {
                 written => IoSlice::advance_slices(&mut rest, written),
             }
         }
+        Ok(())
+    }
+
+    /// Sends what TLS holds back.
+    pub async fn flush(&mut self, stall: Duration) -> io::Result<()> {
         within(stall, self.stream.flush()).await
+    }
+
+    /// Sends what TLS holds back, and says whether all of it went without waiting.
+    pub fn flush_at_once(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        // What is wrong with the connection the next flush will say again.
+        matches!(
+            Pin::new(&mut self.stream).poll_flush(&mut cx),
+            Poll::Ready(Ok(()))
+        )
     }
 
     /// Waits for bytes from a plain connection and takes up to `limit` of them into an empty `pipe`, past the buffer, which is

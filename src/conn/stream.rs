@@ -10,13 +10,15 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+use crate::conn::read_ahead::ReadAhead;
+
 /// A connection. The TLS state is apart: it is a thousand bytes that a plain connection need not carry.
 #[derive(Debug)]
 pub enum Stream {
     /// Plain.
     Tcp(TcpStream),
     /// Under TLS, as client or server.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<ReadAhead>>),
 }
 
 impl Stream {
@@ -24,13 +26,27 @@ impl Stream {
     pub fn tcp(&self) -> &TcpStream {
         match self {
             Stream::Tcp(tcp) => tcp,
-            Stream::Tls(tls) => tls.get_ref().0,
+            Stream::Tls(tls) => tls.get_ref().0.tcp(),
         }
     }
 
     /// Whether what goes over the socket is the message itself.
     pub fn is_plain(&self) -> bool {
         matches!(self, Stream::Tcp(_))
+    }
+
+    /// Prepares for reads of about `data` bytes; of more than a record, TLS is to read them in one go.
+    pub fn want(&mut self, data: usize) {
+        if let Stream::Tls(tls) = self {
+            tls.get_mut().0.want(data);
+        }
+    }
+
+    /// Gives up memory that is not in use.
+    pub fn shrink(&mut self) {
+        if let Stream::Tls(tls) = self {
+            tls.get_mut().0.shrink();
+        }
     }
 
     /// Ends the connection with a reset, so that no peer takes what it has for the whole.

@@ -161,18 +161,26 @@ impl Relay<'_> {
 
     /// Sends `head` and the first `count` bytes at hand of the body.
     async fn send(&mut self, head: &[u8], count: usize) -> Result<(), RelayError> {
-        let (data, stall) = (self.reply.data(count), self.stall);
-        let sent = if self.framing == ClientFraming::Chunked && count > 0 {
-            let size = chunk_head(count);
-            let parts = [head, size.as_ref(), data, b"\r\n"];
-            self.client.write_all(parts, stall).await
-        } else {
-            self.client.write_all([head, data], stall).await
-        };
-        sent.map_err(|error| self.client_failed(error))?;
+        let handed_over = self.hand_over(head, count).await;
+        handed_over.map_err(|error| self.client_failed(error))?;
         self.reply.consume(count);
         self.passed += count as u64;
+        if !self.client.flush_at_once() {
+            self.reply.release();
+            let flushed = self.client.flush(self.stall).await;
+            flushed.map_err(|error| self.client_failed(error))?;
+        }
         Ok(())
+    }
+
+    async fn hand_over(&mut self, head: &[u8], count: usize) -> io::Result<()> {
+        let (data, stall) = (self.reply.data(count), self.stall);
+        if self.framing != ClientFraming::Chunked || count == 0 {
+            return self.client.hand_over([head, data], stall).await;
+        }
+        let size = chunk_head(count);
+        let parts = [head, size.as_ref(), data, b"\r\n"];
+        self.client.hand_over(parts, stall).await
     }
 
     fn upstream_failed(&self, error: BodyError) -> RelayError {

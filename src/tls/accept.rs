@@ -17,6 +17,7 @@ use super::clients::Clients;
 use super::handshakes::Handshakes;
 use super::store::{ACME_TLS_ALPN, CertStore};
 use super::{TlsError, of_listeners, provider};
+use crate::conn::read_ahead::ReadAhead;
 use crate::limits::crowd::Crowd;
 
 /// Accepts TLS.
@@ -60,10 +61,10 @@ impl TlsAcceptor {
         address: IpAddr,
         handshakes: &Handshakes,
         heads: &Crowd,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    ) -> io::Result<TlsStream<ReadAhead>> {
         let start = tokio::select! {
             biased;
-            start = LazyConfigAcceptor::new(Acceptor::default(), tcp) => start?,
+            start = LazyConfigAcceptor::new(Acceptor::default(), ReadAhead::new(tcp)) => start?,
             () = heads.pushed_out() => return Err(io::ErrorKind::ConnectionAborted.into()),
         };
         let _turn = handshakes.turn(address).await?;

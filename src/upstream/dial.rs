@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
+use crate::conn::read_ahead::ReadAhead;
 use crate::conn::stream::Stream;
 use crate::http::uri::{Host, Origin, Scheme};
 use crate::registry::reach::Reach;
@@ -174,7 +175,7 @@ async fn start_tls(
             )
         })?,
     };
-    let handshake = TlsConnector::from(Arc::clone(config)).connect(name, tcp);
+    let handshake = TlsConnector::from(Arc::clone(config)).connect(name, ReadAhead::new(tcp));
     let tls = timeout_at(by, handshake)
         .await
         .unwrap_or_else(|_| Err(too_slow("the handshake took too long")))?;

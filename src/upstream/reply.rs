@@ -55,6 +55,11 @@ impl Reply {
         self.body.next(&mut self.pooled.conn, self.stall).await
     }
 
+    /// Gives up memory for what may come next; what has come stays.
+    pub fn release(&mut self) {
+        self.pooled.conn.release();
+    }
+
     /// The first `count` bytes of the body that are at hand.
     pub fn data(&self, count: usize) -> &[u8] {
         let buffered = self.pooled.conn.buffered();

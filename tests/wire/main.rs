@@ -55,6 +55,7 @@ mod stand;
 mod stop;
 mod supervisor;
 mod support_itself;
+mod tls_bodies;
 mod tls_keys;
 mod tls_listener;
 mod tls_reload;

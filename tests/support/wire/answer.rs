@@ -14,6 +14,8 @@ pub enum Act {
     Repeat(Arc<Vec<u8>>, usize),
     /// Waits until the test opens the gate, or the peer's patience is over.
     Wait(Gate),
+    /// TLS 1.3: goes on with new keys, and asks the peer to do the same.
+    Rekey,
     /// Sends nothing more until the peer leaves.
     Stall,
     /// Receives nothing more, and acknowledges nothing: as if a firewall on the way had forgotten the connection.

@@ -248,6 +248,12 @@ impl Client {
         bytes.iter().for_each(|byte| self.send([*byte]));
     }
 
+    /// Goes on with new keys under TLS 1.3, and asks docxy to do the same.
+    pub fn rekey(&mut self) {
+        self.wire.stream.rekey();
+        let _ = self.wire.stream.flush();
+    }
+
     /// Says that nothing more will be sent.
     pub fn finish_writing(&mut self) {
         self.wire.stream.finish_writing();

@@ -363,6 +363,10 @@ fn perform(record: &Record, connection: usize, wire: &mut Wire<Stream>, act: Act
             gate.wait();
             Then::GoOn
         }
+        Act::Rekey => {
+            wire.stream.rekey();
+            Then::GoOn
+        }
         Act::Stall => {
             record.left(connection, wire.closing());
             Then::Leave

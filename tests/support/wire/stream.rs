@@ -41,6 +41,19 @@ impl Stream {
         }
     }
 
+    /// Goes on with new keys, and asks the other end to do the same.
+    ///
+    /// # Panics
+    /// If it is not under TLS 1.3.
+    pub fn rekey(&mut self) {
+        let rekeyed = match self {
+            Stream::Plain(_) => panic!("no TLS"),
+            Stream::TlsClient(tls) => tls.conn.refresh_traffic_keys(),
+            Stream::TlsServer(tls) => tls.conn.refresh_traffic_keys(),
+        };
+        rekeyed.expect("TLS 1.3");
+    }
+
     /// Ends it with RST instead of FIN.
     pub fn reset(self) {
         let _ = socket2::SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
