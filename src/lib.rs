@@ -43,6 +43,8 @@ pub mod server;
 
 pub mod proxy;
 
+pub mod account;
+
 pub mod upstream;
 
 pub mod answer;

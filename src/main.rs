@@ -15,6 +15,7 @@ use docxy::reload::in_use::InUse;
 use docxy::selfmade::keeper::Keeper;
 use docxy::server::{self, Ended};
 use docxy::start::{self, Bound, Running};
+use docxy::tls::watch::Watch;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -66,6 +67,7 @@ fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
         .warnings()
         .into_iter()
         .chain(files.warnings(SystemTime::now()))
+        .chain(running.serving.accounts().warnings())
     {
         eprintln!("docxy: warning: {warning}");
     }
@@ -82,7 +84,9 @@ fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
     if let Some(keeper) = keeper {
         runtime.spawn(keeper.keep(say));
     }
+    let accounts = running.serving.accounts();
     let in_use = InUse {
+        passwords: Watch::new(accounts.files()),
         line,
         config,
         serving: running.serving.clone(),

@@ -1,5 +1,6 @@
 //! By what the workers serve: made of a configuration, and of another one while they run.
 
+use std::error::Error;
 use std::fs;
 use std::iter::zip;
 use std::path::PathBuf;
@@ -8,11 +9,13 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
+use crate::account::Accounts;
 use crate::behind::TrustedProxies;
 use crate::config::Config;
 use crate::limits::admission::Admission;
 use crate::log::Log;
 use crate::proxy::current::Current;
+use crate::proxy::quota::Quotas;
 use crate::proxy::realm::Realms;
 use crate::proxy::{Proxy, Shared};
 use crate::tls::handshakes::Handshakes;
@@ -35,6 +38,8 @@ pub struct Roots {
 
 /// What no configuration changes.
 struct Lasting {
+    accounts: Accounts,
+    quotas: Quotas,
     realms: Realms,
     ca: Option<String>,
     via: String,
@@ -63,17 +68,20 @@ impl Roots {
 }
 
 impl Serving {
-    /// As `config` says. `ca` is that of a self-made certificate, in PEM.
+    /// As `config` says, with the passwords of its accounts. `ca` is that of a self-made certificate, in PEM.
     pub fn new(
         config: &Config,
         ca: Option<String>,
         admission: &Arc<Admission>,
         log: Log,
-    ) -> Result<Serving, TlsError> {
+    ) -> Result<Serving, Box<dyn Error>> {
         let roots = Roots::of(config)?;
         let name = u64::from_ne_bytes(tls::random()?);
+        let upstreams = config.table.ids().count();
         let lasting = Lasting {
-            realms: Realms::new(config.table.ids().count()),
+            accounts: Accounts::open(&config.accounts, &config.table, None)?,
+            quotas: Quotas::new(upstreams),
+            realms: Realms::new(upstreams),
             ca,
             via: format!("docxy-{name:016x}"),
             admission: Arc::clone(admission),
@@ -100,14 +108,32 @@ impl Serving {
         first.map_or(Duration::ZERO, |worker| worker.get().shared.drain)
     }
 
+    /// The accounts that are in use.
+    pub fn accounts(&self) -> Accounts {
+        let first = self.workers.first();
+        first.map_or_else(Accounts::default, |worker| {
+            worker.get().shared.accounts.clone()
+        })
+    }
+
+    /// The accounts of `config`, with their passwords; those that stay keep the tokens that they have got.
+    pub fn accounts_of(&self, config: &Config) -> Result<Accounts, String> {
+        let before = self.workers.first().map(|worker| worker.get());
+        let before = before.as_ref().map(|proxy| &proxy.shared);
+        let before = before.map(|shared| (&shared.accounts, &shared.table));
+        Accounts::open(&config.accounts, &config.table, before)
+    }
+
     /// Serves as `config` says from the next request on. Connections to upstreams stay, unless they were verified by other
     /// roots.
-    pub fn change(&mut self, config: &Config, roots: Roots) {
+    pub fn change(&mut self, config: &Config, accounts: Accounts, roots: Roots) {
         let Some(before) = self.workers.first().map(|worker| worker.get()) else {
             return;
         };
         let before = &before.shared;
         let lasting = Lasting {
+            accounts,
+            quotas: Quotas::new(config.table.ids().count()),
             realms: before.realms.carried_over(&before.table, &config.table),
             ca: before.ca.clone(),
             via: before.via.clone(),
@@ -148,6 +174,8 @@ fn shared(config: &Config, lasting: Lasting) -> Shared {
         public_url: config.public_url.clone(),
         ca: lasting.ca,
         via: lasting.via,
+        accounts: lasting.accounts,
+        quotas: lasting.quotas,
         realms: lasting.realms,
         timeouts: config.timeouts,
         drain: config.drain,

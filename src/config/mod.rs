@@ -23,6 +23,7 @@ use self::fault::{Fault, Key};
 use self::period::Period;
 use self::settings::Settings;
 use self::upstreams::UpstreamSettings;
+use crate::account::AccountSettings;
 use crate::acme;
 use crate::args::Args;
 use crate::http::uri::{Host, Origin, Scheme};
@@ -61,6 +62,8 @@ pub struct Config {
     pub upstream_ca: Option<PathBuf>,
     /// The repositories that may pass.
     pub access: Access,
+    /// The accounts of the upstreams, by their places in the table.
+    pub accounts: Vec<Option<AccountSettings>>,
     /// The clients that are served; empty for all.
     pub allow_client: Vec<IpNet>,
     /// The clients that are not served, whatever allows them.
@@ -98,6 +101,7 @@ impl Config {
         let upstreams = without_overridden(&settings);
         let table = table(&settings, &upstreams)?;
         let access = access(&settings, &upstreams, &table)?;
+        let accounts = upstreams::accounts(&upstreams, &table)?;
         let public_url = settings.public_url.as_deref().map(parse_public_url);
         let pairs = tls_pairs(&settings.tls_cert, &settings.tls_key)?;
         let acme = acme::settings::Settings::from_args(settings.acme.clone())
@@ -120,6 +124,7 @@ impl Config {
             table,
             upstream_ca: settings.upstream_ca.clone(),
             access,
+            accounts,
             allow_client,
             deny_client,
             trusted_proxy,
@@ -132,15 +137,44 @@ impl Config {
             settings,
         };
         config.check_client_ca()?;
+        config.check_public_accounts()?;
         Ok(config)
     }
 
     /// The settings that this was made of, where all that is said of an upstream stands in its entry.
     pub fn settings(&self) -> Settings {
-        let of = |id| UpstreamSettings::of(&self.table, &self.access, id);
+        let of = |id| UpstreamSettings::of(self, id);
         Settings {
             upstream: self.table.ids().map(of).collect(),
             ..self.settings.clone()
+        }
+    }
+
+    /// What an account may pull must not be given to strangers unless that is meant.
+    fn check_public_accounts(&self) -> Result<(), Fault> {
+        let Some(id) = self
+            .table
+            .ids()
+            .find(|id| self.accounts[id.index()].is_some())
+        else {
+            return Ok(());
+        };
+        let asks_for_certificates =
+            |listen: &Listen| self.client_ca.is_some() && self.scheme(listen) == Scheme::Https;
+        let is_open = |listen: &&Listen| {
+            !listen.is_loopback() && self.allow_client.is_empty() && !asks_for_certificates(listen)
+        };
+        match self.listen.iter().find(is_open) {
+            Some(listen) if !self.settings.public_accounts => {
+                let why = format_args!(
+                    "whoever reaches port {} could pull what the account of {} may; name the clients with --allow-client \
+                     or --client-ca, or say that it is meant with --public-accounts",
+                    listen.port,
+                    self.table.get(id).name
+                );
+                Err(Key::of("listen").fault(&why))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::FromArgMatches;
+use clap::builder::BoolishValueParser;
 use serde::{Deserialize, Serialize};
 
 use super::period::Period;
@@ -165,6 +166,10 @@ pub struct Settings {
         value_name = "CIDR"
     )]
     pub deny_client: Vec<String>,
+
+    /// Serve in the name of an upstream's account whoever reaches docxy, from anywhere
+    #[arg(long, help_heading = "Access", env = "DOCXY_PUBLIC_ACCOUNTS", value_parser = BoolishValueParser::new())]
+    pub public_accounts: bool,
 
     /// Believe these peers who the client is: X-Forwarded-For, -Proto, -Host, Forwarded, and PROXY headers; repeatable
     #[arg(

@@ -1,12 +1,16 @@
 //! What is set for an upstream: a `--upstream`, or an entry of `upstream` in the configuration file.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::Config;
 use super::fault::{Fault, Key};
+use crate::account::AccountSettings;
+use crate::account::secret::SecretSource;
 use crate::registry::access::{Access, AccessError, Refusal, RefuseAs};
 use crate::registry::table::{Table, TableError, Upstream, UpstreamId};
 
@@ -32,6 +36,19 @@ pub struct UpstreamSettings {
     /// Its repositories that may not pass, whatever allows them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
+    /// In whose name those are served who have no credentials of their own for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The file with the password of `username`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// The variable with the password of `username`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_env: Option<String>,
+    /// Whether it may see a login that a client keeps for a Host which several upstreams share; if no upstream says so, the
+    /// default one alone may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_logins: Option<bool>,
     /// Under which error a repository is refused that may not pass.
     #[serde(skip_serializing_if = "is_default")]
     pub refuse_as: RefuseAs,
@@ -96,6 +113,37 @@ impl UpstreamSettings {
         }
     }
 
+    fn account(&self, entry: Key) -> Result<Option<AccountSettings>, Fault> {
+        let password = match (&self.password_file, &self.password_env) {
+            (Some(path), None) => Some(SecretSource::File(path.clone())),
+            (None, Some(name)) => Some(SecretSource::Variable(name.clone())),
+            (None, None) => None,
+            (Some(_), Some(_)) => {
+                let why = "password_file says it too; take one of the two";
+                return Err(entry.field("password_env").fault(&why));
+            }
+        };
+        match (&self.username, password) {
+            (Some(username), Some(password)) => {
+                if username.is_empty() || username.contains([':', '\n', '\r']) {
+                    let why = "it cannot be a user's name: it is empty, or has a ':' or a line end";
+                    return Err(entry.field("username").fault(&why));
+                }
+                Ok(Some(AccountSettings {
+                    username: username.clone(),
+                    password,
+                }))
+            }
+            (Some(_), None) => Err(entry.field("username").fault(
+                &"it has no password; name its file with password_file, or a variable with password_env",
+            )),
+            (None, Some(_)) => Err(entry.fault(
+                &"there is a password and no user; name the user with username",
+            )),
+            (None, None) => Ok(None),
+        }
+    }
+
     /// Whether more is said than which upstream it is.
     fn has_more(&self) -> bool {
         let which = UpstreamSettings {
@@ -106,8 +154,11 @@ impl UpstreamSettings {
         *self != which
     }
 
-    /// What a table and its rules say of an upstream.
-    pub fn of(table: &Table, access: &Access, id: UpstreamId) -> UpstreamSettings {
+    /// What a configuration says of an upstream.
+    pub fn of(config: &Config, id: UpstreamId) -> UpstreamSettings {
+        let (table, access) = (&config.table, &config.access);
+        let account = config.accounts.get(id.index()).and_then(Option::as_ref);
+        let password = account.map(|account| &account.password);
         let upstream = table.get(id);
         let (allow, deny) = access.globs(id);
         let refusal = access.refusal(id);
@@ -121,6 +172,10 @@ impl UpstreamSettings {
             realm_host: upstream.realm_host.as_ref().map(ToString::to_string),
             allow: allow.filter(|_| !is_shut).map(<[String]>::to_vec),
             deny: deny.to_vec(),
+            username: account.map(|account| account.username.clone()),
+            password_file: password.and_then(SecretSource::file).cloned(),
+            password_env: password.and_then(SecretSource::variable).map(str::to_owned),
+            client_logins: upstream.client_logins,
             refuse_as: refusal.refuse_as,
             refuse_message: refusal.message,
         }
@@ -150,12 +205,30 @@ pub(super) fn table(all: &[UpstreamSettings]) -> Result<Table, Fault> {
             let added = table.add_alias(&name, host);
             added.map_err(|error| entry.field("aliases").fault(&error))?;
         }
+        if let Some(may_see) = settings.client_logins {
+            let set = table.set_client_logins(&name, may_see);
+            set.map_err(|error| entry.field("client_logins").fault(&error))?;
+        }
         if let Some(host) = &settings.realm_host {
             let set = table.set_realm_host(&name, host);
             set.map_err(|error| entry.field("realm_host").fault(&error))?;
         }
     }
     Ok(table)
+}
+
+/// The accounts of the upstreams, by their places in the table.
+pub(super) fn accounts(
+    all: &[UpstreamSettings],
+    table: &Table,
+) -> Result<Vec<Option<AccountSettings>>, Fault> {
+    let mut accounts = vec![None; table.ids().count()];
+    for (entry, name, settings) in each(all) {
+        if let (Some(id), Some(account)) = (table.find(&name), settings.account(entry)?) {
+            accounts[id.index()] = Some(account);
+        }
+    }
+    Ok(accounts)
 }
 
 /// What of each upstream may pass.

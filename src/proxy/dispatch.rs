@@ -32,12 +32,15 @@ impl Proxy {
             Route::Content(Content {
                 upstream,
                 kind,
+                repository,
                 path_and_query,
                 place,
-                ..
             }) => {
                 let target = self.target(upstream, path_and_query);
-                let journey = Journey::new(request, upstream, &place, target);
+                let journey = Journey {
+                    repository: Some(repository),
+                    ..Journey::new(request, upstream, &place, target)
+                };
                 let response = self.forward(journey, Some(kind), trace).await;
                 response.map_err(|answer| in_namespace(answer, &place))
             }
@@ -46,6 +49,8 @@ impl Proxy {
         response.unwrap_or_else(Response::Own)
     }
 
+    /// `/v2/` of one upstream. Where it has an account, the challenge stays for those who have a login of their own; the
+    /// others get a placeholder for it. Who could not answer it, or has answered it so, needs none.
     async fn ping(
         &self,
         request: &Request<'_>,
@@ -54,12 +59,26 @@ impl Proxy {
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         let target = self.target(upstream, "/v2/".to_owned());
-        self.forward(Journey::new(request, upstream, place, target), None, trace)
-            .await
+        let journey = Journey::new(request, upstream, place, target);
+        let account = self.account_for(request, upstream, journey.credentials);
+        if account.is_some() && request.has_placeholder() {
+            return Ok(Response::Own(Answer::shared_ping()));
+        }
+        match self.forward(journey, None, trace).await? {
+            Response::Passed {
+                status: 401, body, ..
+            } if account.is_some() && self.shared.realms.find(upstream, None).is_none() => {
+                if let Some(flow) = body {
+                    flow.reply.discard(&self.client);
+                }
+                Ok(Response::Own(Answer::shared_ping()))
+            }
+            other => Ok(other),
+        }
     }
 
     /// `/v2/` where several upstreams share a Host. Some clients read no challenge but this one, so docxy gives its own;
-    /// a login is verified by the default upstream, whose it is.
+    /// a login is verified by the first upstream that may see it.
     async fn shared_ping(
         &self,
         request: &Request<'_>,
@@ -80,10 +99,10 @@ impl Proxy {
             shared: true,
             ..Place::default()
         };
-        match self
-            .ping(request, self.shared.table.default_upstream(), &place, trace)
-            .await?
-        {
+        let Some(verifies) = self.shared.table.verifies_logins() else {
+            return Ok(challenge());
+        };
+        match self.ping(request, verifies, &place, trace).await? {
             Response::Passed {
                 status: 401, body, ..
             } => {

@@ -1,6 +1,7 @@
 //! A request to an upstream and back: redirects followed, challenges turned to docxy, a missing size asked for.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::SystemTime;
 
 use crate::answer::Answer;
@@ -8,6 +9,7 @@ use crate::http::framing::{self, BodyFraming};
 use crate::http::head::ResponseHead;
 use crate::http::uri::{Origin, Target};
 use crate::http::write::HeadWriter;
+use crate::proxy::on_behalf::Grant;
 use crate::proxy::unfinished::{Flow, Unfinished};
 use crate::proxy::{Proxy, Request, Response, Trace};
 use crate::registry::challenge::Bearer;
@@ -73,10 +75,14 @@ pub(crate) struct Journey<'a> {
     pub(crate) upstream: UpstreamId,
     /// How the client addresses the upstream.
     pub(crate) place: &'a Place,
+    /// Where the first target's path has the repository, named as the upstream names it; `None` if it has none.
+    pub(crate) repository: Option<Range<usize>>,
     pub(crate) method: &'a [u8],
     /// A form.
     pub(crate) body: Option<&'a [u8]>,
     pub(crate) credentials: Credentials<'a>,
+    /// What the upstream's account goes by, in the place of these credentials.
+    pub(crate) grant: Option<Grant>,
     pub(crate) part: Part<'a>,
     pub(crate) over: Over,
     pub(crate) trail: Trail,
@@ -95,9 +101,11 @@ impl<'a> Journey<'a> {
             request,
             upstream,
             place,
+            repository: None,
             method: request.head.method(),
             body: None,
             credentials: request.credentials(place.identity),
+            grant: None,
             part: Part::AsAsked,
             over: Over::Any,
             trail: Trail::new(target, None),
@@ -110,12 +118,19 @@ impl<'a> Journey<'a> {
         let credentials = match self.credentials {
             Credentials::Sent => Credentials::Sent,
             Credentials::Withheld => Credentials::Withheld,
-            Credentials::Token(_) => return None,
+            Credentials::Token(_) | Credentials::Basic(_) => return None,
         };
         if kind != Some(Kind::Blob) || self.method != b"GET" {
             return None;
         }
-        Unfinished::new(self.upstream, self.place, credentials, &self.trail, reply)
+        let grant = self.grant.clone();
+        Unfinished::new(
+            self.upstream,
+            self.place,
+            (credentials, grant),
+            &self.trail,
+            reply,
+        )
     }
 
     /// Whose the answer is.
@@ -133,10 +148,10 @@ impl<'a> Journey<'a> {
             method: self.method,
             target: self.trail.target(),
             fields: &self.request.head.fields,
-            credentials: if has_left {
-                Credentials::Withheld
-            } else {
-                self.credentials
+            credentials: match &self.grant {
+                _ if has_left => Credentials::Withheld,
+                Some(grant) => grant.credentials(),
+                None => self.credentials,
             },
             part: self.part,
             via,
@@ -154,8 +169,9 @@ impl Proxy {
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         trace.upstream = Some(journey.upstream);
-        let reply = self.insist(&mut journey, trace).await?;
+        let reply = self.ask_upstream(&mut journey, trace).await?;
         self.learn(&journey, &reply);
+        self.note_quota(&journey, &reply);
         let refuses_head = matches!(reply.head.status, 403 | 405) && journey.method == b"HEAD";
         if refuses_head && kind == Some(Kind::Blob) && journey.source() == Source::Elsewhere {
             return self.ask_for_size(journey, reply, trace).await;

@@ -1,11 +1,13 @@
 //! What every request meets: the state that requests share, the checks that all must pass, and the way to their route.
 
-mod anonymous;
 pub mod current;
 pub mod discover;
 pub mod dispatch;
+mod fetch;
 pub mod forward;
 mod insist;
+mod on_behalf;
+pub mod quota;
 pub mod realm;
 pub mod resume;
 pub mod token;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::account::Accounts;
 use crate::answer::Answer;
 use crate::behind::TrustedProxies;
 use crate::http::head::RequestHead;
@@ -24,6 +27,7 @@ use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
 use crate::limits::admission::Admission;
 use crate::log::{Log, Record};
+use crate::proxy::quota::Quotas;
 use crate::proxy::realm::Realms;
 use crate::proxy::unfinished::Flow;
 use crate::registry::access::{Access, Identity};
@@ -65,6 +69,10 @@ pub struct Shared {
     pub ca: Option<String>,
     /// docxy's own name in `Via`: another one at every start, so that two in a row are no loop.
     pub via: String,
+    /// The accounts in whose name upstreams are asked.
+    pub accounts: Accounts,
+    /// How many pulls upstreams have said are left.
+    pub quotas: Quotas,
     /// Where upstreams give out tokens.
     pub realms: Realms,
     /// How long peers may be silent.

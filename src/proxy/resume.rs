@@ -16,8 +16,9 @@ use crate::upstream::Over;
 use crate::upstream::reply::Reply;
 use crate::upstream::tries::Tries;
 
-use super::anonymous::NoToken;
+use super::fetch::NoToken;
 use super::forward::{Journey, Mishap};
+use super::on_behalf::Grant;
 use super::unfinished::{Unfinished, encoding};
 use super::{Proxy, Request, Trace};
 
@@ -87,47 +88,40 @@ impl Proxy {
         let again = unfinished.trail.clone();
         if again.hops() > 0 {
             // A signed URL may have expired, and a CDN's machine may be broken: what fails there says little.
-            let rest = self.rest(
-                request,
-                unfinished,
-                again,
-                Credentials::Withheld,
-                passed,
-                trace,
-            );
+            let nothing = (Credentials::Withheld, None);
+            let rest = self.rest(request, unfinished, again, nothing, passed, trace);
             if let Ok(reply) = rest.await {
                 return Ok(reply);
             }
         }
         let anew = Trail::new(unfinished.trail.first().clone(), None);
-        let credentials = unfinished.credentials;
-        let rest = self.rest(
-            request,
-            unfinished,
-            anew.clone(),
-            credentials,
-            passed,
-            trace,
-        );
-        match rest.await {
-            Err(Setback::Challenged(challenge)) => {
-                let upstream = unfinished.upstream;
-                let token = self
-                    .anonymous_token(request, upstream, *challenge, trace)
-                    .await;
-                let token = token.map_err(Setback::Token)?;
-                self.rest(
-                    request,
-                    unfinished,
-                    anew,
-                    Credentials::Token(&token),
-                    passed,
-                    trace,
-                )
-                .await
+        let own = (unfinished.credentials, unfinished.grant.clone());
+        let rest = self.rest(request, unfinished, anew.clone(), own, passed, trace);
+        let challenge = match rest.await {
+            Err(Setback::Challenged(challenge)) => *challenge,
+            rest => return rest,
+        };
+        let token;
+        let upstream = unfinished.upstream;
+        let other = match (unfinished.grant.take(), self.shared.accounts.get(upstream)) {
+            (Some(refused), Some(account)) => {
+                let refused = Some(refused);
+                let grant =
+                    self.grant_after(account, refused, &challenge, request, upstream, trace);
+                let grant = grant.await.map_err(|_| Setback::Token(NoToken::Account))?;
+                let (grant, _) = grant.ok_or(Setback::Token(NoToken::Realm))?;
+                unfinished.grant = Some(grant.clone());
+                challenge.discard(&self.client);
+                (Credentials::Withheld, Some(grant))
             }
-            rest => rest,
-        }
+            _ => {
+                let fetched = self.anonymous_token(request, upstream, challenge, trace);
+                token = fetched.await.map_err(Setback::Token)?;
+                (Credentials::Token(&token), None)
+            }
+        };
+        self.rest(request, unfinished, anew, other, passed, trace)
+            .await
     }
 
     /// Asks one place for the rest, over a connection of its own.
@@ -136,7 +130,7 @@ impl Proxy {
         request: &Request<'_>,
         unfinished: &mut Unfinished,
         trail: Trail,
-        credentials: Credentials<'_>,
+        (credentials, grant): (Credentials<'_>, Option<Grant>),
         passed: u64,
         trace: &mut Trace,
     ) -> Result<Reply, Setback> {
@@ -148,9 +142,11 @@ impl Proxy {
             request,
             upstream: unfinished.upstream,
             place: &unfinished.place,
+            repository: None,
             method: b"GET",
             body: None,
             credentials,
+            grant,
             part: Part::Only(&range),
             over: Over::Fresh,
             trail,

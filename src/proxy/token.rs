@@ -23,6 +23,14 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// Whether the client asks in its own name.
+    fn is_own(&self, request: &Request<'_>) -> bool {
+        let forms = self.form.iter().chain([&self.query]);
+        let has_secret = forms.into_iter().any(Parameters::carries_secret);
+        let has_login = request.authorization().is_some() && !request.has_placeholder();
+        self.identity == Identity::Own && (has_login || has_secret)
+    }
+
     /// The service that the client names, unless it is docxy's own.
     fn service(&self) -> Option<String> {
         let form = self.form.as_ref().and_then(|form| form.value("service"));
@@ -46,6 +54,10 @@ impl Proxy {
             .transpose()?;
         let wanted = self.read(route, form)?;
         trace.upstream = Some(wanted.upstream);
+        if self.shared.accounts.get(wanted.upstream).is_some() && !wanted.is_own(request) {
+            // The account's tokens are docxy's: with this one the client is served in the account's name.
+            return Ok(Response::Own(Answer::placeholder_token()));
+        }
         let repositories = [wanted.form.as_ref(), Some(&wanted.query)]
             .into_iter()
             .flatten();
@@ -120,6 +132,7 @@ impl Proxy {
             request,
             upstream: wanted.upstream,
             place: &Place::default(),
+            repository: None,
             method: match request.head.method() {
                 b"POST" if form.is_none() => b"GET",
                 method => method,
@@ -129,6 +142,7 @@ impl Proxy {
                 Identity::Own => request.credentials(Identity::Own),
                 Identity::Anonymous => Credentials::Withheld,
             },
+            grant: None,
             part: Part::AsAsked,
             over: Over::Any,
             trail: Trail::new(

@@ -11,6 +11,8 @@ use crate::registry::route::Place;
 use crate::registry::table::UpstreamId;
 use crate::upstream::reply::Reply;
 
+use super::on_behalf::Grant;
+
 /// The pauses before the attempts that may fail in a row; any progress begins them anew.
 const PAUSES: [Duration; 3] = [
     Duration::ZERO,
@@ -33,6 +35,8 @@ pub struct Unfinished {
     pub(super) upstream: UpstreamId,
     pub(super) place: Place,
     pub(super) credentials: Credentials<'static>,
+    /// What the upstream's account went by, in the place of these credentials.
+    pub(super) grant: Option<Grant>,
     pub(super) trail: Trail,
     pub(super) span: Span,
     pub(super) encoding: Option<Vec<u8>>,
@@ -47,7 +51,7 @@ impl Unfinished {
     pub(super) fn new(
         upstream: UpstreamId,
         place: &Place,
-        credentials: Credentials<'static>,
+        (credentials, grant): (Credentials<'static>, Option<Grant>),
         trail: &Trail,
         reply: &Reply,
     ) -> Option<Unfinished> {
@@ -58,6 +62,7 @@ impl Unfinished {
             upstream,
             place: place.clone(),
             credentials,
+            grant,
             trail: trail.clone(),
             span: Span::of(&reply.head, length)?,
             encoding: encoding(&reply.head),

@@ -19,9 +19,14 @@ pub enum Identity {
 impl Identity {
     /// Who a client is for the upstream `chosen`, on a Host that chose `by_host`.
     ///
-    /// Engines keep one login per Host, and it is meant for the upstream that the Host chooses, else for the default one.
+    /// Engines keep one login per Host, and it is meant for the upstream that the Host chooses, else for those that
+    /// [may see](Table::may_see_logins) such logins.
     pub fn of(table: &Table, by_host: Option<UpstreamId>, chosen: UpstreamId) -> Identity {
-        if by_host.unwrap_or(table.default_upstream()) == chosen {
+        let is_meant = match by_host {
+            Some(own) => own == chosen,
+            None => table.may_see_logins(chosen),
+        };
+        if is_meant {
             Identity::Own
         } else {
             Identity::Anonymous
@@ -477,6 +482,26 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_login_for_a_shared_host_goes_where_the_operator_says() {
+        let mut table = table();
+        let [hub, ghcr, corp] = [0, 1, 2].map(|n| table.ids().nth(n).unwrap());
+        let may_see = |table: &Table| {
+            [hub, ghcr, corp].map(|id| Identity::of(table, None, id) == Identity::Own)
+        };
+        assert_eq!(may_see(&table), [true, false, false]);
+        table.set_client_logins("docker.io", false).unwrap();
+        assert_eq!(may_see(&table), [false, false, false]);
+        assert_eq!(table.verifies_logins(), None);
+        table.set_client_logins("corp", true).unwrap();
+        assert_eq!(may_see(&table), [false, false, true]);
+        assert_eq!(table.verifies_logins(), Some(corp));
+        table.set_client_logins("docker.io", true).unwrap();
+        assert_eq!(may_see(&table), [true, false, true]);
+        assert_eq!(Identity::of(&table, Some(ghcr), ghcr), Identity::Own);
+        assert_eq!(Identity::of(&table, Some(ghcr), hub), Identity::Anonymous);
     }
 
     #[test]

@@ -23,6 +23,12 @@ pub fn bearers(value: &[u8]) -> Result<Vec<Bearer>, ChallengeError> {
         .collect()
 }
 
+/// Whether a field value asks for a name and a password (RFC 7617).
+pub fn is_basic(value: &[u8]) -> bool {
+    let is_it = |challenge: &Challenge<'_>| challenge.scheme.eq_ignore_ascii_case(b"basic");
+    parse(value).is_ok_and(|challenges| challenges.iter().any(is_it))
+}
+
 /// Writes a field value anew with `realm(&bearer)` as the realm of each Bearer challenge; all else stays byte for byte.
 pub fn rewrite(
     value: &[u8],

@@ -39,6 +39,8 @@ pub enum Credentials<'a> {
     Withheld,
     /// A token that docxy has got itself.
     Token(&'a str),
+    /// The name and password of an account of docxy's, encoded (RFC 7617).
+    Basic(&'a str),
 }
 
 impl fmt::Debug for Credentials<'_> {
@@ -47,6 +49,7 @@ impl fmt::Debug for Credentials<'_> {
             Credentials::Sent => "Sent",
             Credentials::Withheld => "Withheld",
             Credentials::Token(_) => "Token",
+            Credentials::Basic(_) => "Basic",
         })
     }
 }
@@ -109,8 +112,10 @@ pub fn request_head(request: &Request<'_>) -> Vec<u8> {
     if let Part::Only(range) = request.part {
         head.field("Range", range);
     }
-    if let Credentials::Token(token) = request.credentials {
-        head.joined("Authorization", &["Bearer ", token]);
+    match request.credentials {
+        Credentials::Token(token) => head.joined("Authorization", &["Bearer ", token]),
+        Credentials::Basic(basic) => head.joined("Authorization", &["Basic ", basic]),
+        Credentials::Sent | Credentials::Withheld => {}
     }
     for value in request.fields.all("via") {
         head.field("Via", value);

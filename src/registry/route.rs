@@ -137,7 +137,8 @@ pub struct Content {
     pub upstream: UpstreamId,
     /// Which part.
     pub kind: Kind,
-    repository: Range<usize>,
+    /// Where the repository lies in the target.
+    pub repository: Range<usize>,
     /// The target there: the upstream's name stripped, `library/` added, `ns` left out, the rest byte for byte.
     pub path_and_query: String,
     /// How the upstream was named.

@@ -49,6 +49,8 @@ pub struct Upstream {
     pub aliases: Vec<String>,
     /// The only host that may be its token realm, if one is set.
     pub realm_host: Option<Authority>,
+    /// Whether it may see a login that a client keeps for a Host which several upstreams share, if that is said.
+    pub client_logins: Option<bool>,
 }
 
 impl Upstream {
@@ -83,6 +85,7 @@ impl Upstream {
             origin: parse_origin(url)?,
             aliases: Vec::new(),
             realm_host: None,
+            client_logins: None,
         })
     }
 
@@ -176,6 +179,28 @@ impl Table {
         let id = self.named(name)?;
         self.upstreams[id.0].realm_host = Some(parse_host(host)?);
         Ok(())
+    }
+
+    /// Says whether the upstream that answers to `name` may see logins that clients keep for a Host of several.
+    pub fn set_client_logins(&mut self, name: &str, may_see: bool) -> Result<(), TableError> {
+        let id = self.named(name)?;
+        self.upstreams[id.0].client_logins = Some(may_see);
+        Ok(())
+    }
+
+    /// Whether an upstream may see a login that a client keeps for a Host which several upstreams share: those that are
+    /// said to may, and if none is, the default one unless it is said not to.
+    pub fn may_see_logins(&self, id: UpstreamId) -> bool {
+        let is_said = |upstream: &Upstream| upstream.client_logins == Some(true);
+        match self.get(id).client_logins {
+            Some(said) => said,
+            None => id == self.default_upstream() && !self.upstreams.iter().any(is_said),
+        }
+    }
+
+    /// The upstream by which a login that a client keeps for a shared Host is verified, if any may see it.
+    pub fn verifies_logins(&self) -> Option<UpstreamId> {
+        self.ids().find(|&id| self.may_see_logins(id))
     }
 
     /// Who answers to `name`: by NAME or alias, else by the URL's host and port; without case.

@@ -12,6 +12,7 @@ use crate::log::Log;
 use crate::selfmade::names::Wanted;
 use crate::serving::{Roots, Serving};
 use crate::tls::files::TlsFiles;
+use crate::tls::watch::Watch;
 
 /// What docxy was started with, as far as it can be read anew.
 pub struct InUse {
@@ -23,6 +24,8 @@ pub struct InUse {
     pub serving: Serving,
     /// The files behind the listeners' TLS.
     pub files: TlsFiles,
+    /// The files with the passwords of accounts.
+    pub passwords: Watch,
     /// Who makes the self-made certificate, if there is one.
     pub certificate_names: Option<watch::Sender<Wanted>>,
     /// Where things are said, and how much.
@@ -40,10 +43,12 @@ impl InUse {
         let roots = Roots::of(&new)?;
         let waits = self.waits_for_restart(&new);
         let files = self.changed_files(&new)?;
+        let accounts = self.serving.accounts_of(&new)?;
         if let Some(files) = files {
             self.files.take_over(files);
         }
-        self.serving.change(&new, roots);
+        self.passwords = Watch::new(accounts.files());
+        self.serving.change(&new, accounts, roots);
         if let Some(names) = &self.certificate_names {
             names.send_replace(new.certificate_names());
         }
@@ -60,10 +65,24 @@ impl InUse {
         Ok(())
     }
 
-    /// Reads the files behind TLS anew, each by itself: those that are broken stay in use as they were.
+    /// Whether a file of certificates, keys or passwords has changed; to be asked every few seconds.
+    pub fn have_files_changed(&mut self) -> bool {
+        // Both are asked, since each remembers its last look.
+        let (certificates, passwords) = (self.files.have_changed(), self.passwords.has_settled());
+        certificates || passwords
+    }
+
+    /// Reads the files behind TLS and the passwords anew, each by itself: those that are broken stay in use as they were,
+    /// and their number is returned.
     pub fn read_files(&mut self) -> usize {
         let now = SystemTime::now();
-        let faults = self.files.reload(now);
+        self.passwords.know();
+        let faults = self
+            .files
+            .reload(now)
+            .into_iter()
+            .map(|fault| fault.to_string());
+        let faults: Vec<String> = faults.chain(self.serving.accounts().read_anew()).collect();
         for fault in &faults {
             let kept = format_args!("{fault}; what was read before stays in use");
             self.log.error(kept);

@@ -50,7 +50,7 @@ fn watch(in_use: &mut InUse, supervisor: &Supervisor, asked: &Receiver<()>) {
                 reload(in_use);
                 supervisor.ready("Serving");
             }
-            Err(RecvTimeoutError::Timeout) if in_use.files.have_changed() => {
+            Err(RecvTimeoutError::Timeout) if in_use.have_files_changed() => {
                 let kept = in_use.read_files();
                 say_reloaded(in_use, "files have changed", kept);
             }

@@ -10,6 +10,7 @@ mod wire;
 
 mod absolute_target;
 mod access_log;
+mod accounts;
 mod acme_flags;
 mod activation;
 mod blob_server;

@@ -1,9 +1,12 @@
-//! A token for what a challenge names, as anyone gets it: for a body that goes on after its own token has expired.
+//! A token for what a challenge names, that docxy gets for itself: for a body that goes on after its own token has expired, as
+//! anyone gets it, or for an account of the operator's.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::account::tokens::DEFAULT_LIFE;
 use crate::conn::body::BodyError;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::uri::Target;
@@ -25,6 +28,9 @@ use super::{Proxy, Request, Trace};
 /// A token server's answer; real ones have a few kilobytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
+/// No token is used for longer, whatever its server says.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
+
 /// The head of a request that docxy makes for itself: nothing of the client's is in it.
 const OWN_HEAD: &[u8] = b"GET / HTTP/1.1\r\nAccept: application/json\r\nUser-Agent: docxy\r\n\r\n";
 
@@ -37,10 +43,12 @@ pub(super) enum NoToken {
     Realm,
     /// The challenge cannot be answered.
     Challenge,
+    /// The account is refused.
+    Account,
     /// The realm could not be asked.
     Mishap(Mishap),
-    /// The realm gives none out without a login.
-    Refused(u16),
+    /// The realm gives none out: the status, and for how long.
+    Refused(u16, Option<String>),
     /// The realm's answer broke off.
     Body(BodyError),
     /// The realm's answer holds none.
@@ -55,8 +63,9 @@ impl fmt::Display for NoToken {
                 f.write_str("the registry's challenge names no realm that may be asked")
             }
             NoToken::Challenge => f.write_str("the registry's challenge is malformed"),
+            NoToken::Account => f.write_str("the account gets none"),
             NoToken::Mishap(mishap) => write!(f, "{mishap}"),
-            NoToken::Refused(status) => write!(f, "the realm answers {status} without a login"),
+            NoToken::Refused(status, _) => write!(f, "the realm answers {status}"),
             NoToken::Body(error) => write!(f, "{error}"),
             NoToken::Answer => f.write_str("the realm's answer holds no token"),
         }
@@ -79,7 +88,28 @@ impl Proxy {
         challenge.discard(&self.client);
         let realm = self.shared.realms.find(upstream, bearer.service.as_deref());
         let realm = realm.and_then(Result::ok).ok_or(NoToken::Realm)?;
-        let target = self.token_target(upstream, &bearer, &realm)?;
+        let fetched = self.fetch(
+            request,
+            upstream,
+            &bearer,
+            &realm,
+            Credentials::Withheld,
+            trace,
+        );
+        Ok(fetched.await?.0)
+    }
+
+    /// Gets a token for what `bearer` names at `realm`, and how long it lives.
+    pub(super) async fn fetch(
+        &self,
+        request: &Request<'_>,
+        upstream: UpstreamId,
+        bearer: &Bearer,
+        realm: &Realm,
+        credentials: Credentials<'_>,
+        trace: &mut Trace,
+    ) -> Result<(String, Duration), NoToken> {
+        let target = self.token_target(upstream, bearer, realm)?;
         let head =
             RequestHead::parse(Bytes::from_static(OWN_HEAD)).map_err(|_| NoToken::Challenge)?;
         let mut journey = Journey {
@@ -89,23 +119,29 @@ impl Proxy {
             },
             upstream,
             place: &Place::default(),
+            repository: None,
             method: b"GET",
             body: None,
-            credentials: Credentials::Withheld,
+            credentials,
+            grant: None,
             part: Part::AsAsked,
             over: Over::Any,
             trail: Trail::new(target, realm.reach),
             tries: Tries::new(),
         };
-        let reply = self
-            .travel(&mut journey, trace)
+        // Apart, since what waits for a token holds a request that waits for an answer as well.
+        let reply = Box::pin(self.travel(&mut journey, trace))
             .await
             .map_err(NoToken::Mishap)?;
         if reply.head.status != 200 {
-            return Err(NoToken::Refused(reply.head.status));
+            let retry_after = reply.head.fields.first("retry-after");
+            let retry_after = retry_after.and_then(|value| str::from_utf8(value).ok());
+            let refused = NoToken::Refused(reply.head.status, retry_after.map(str::to_owned));
+            reply.discard(&self.client);
+            return Err(refused);
         }
         let body = reply.collect(MAX_ANSWER).await.map_err(NoToken::Body)?;
-        body.as_deref().and_then(token_of).ok_or(NoToken::Answer)
+        body.as_deref().and_then(read).ok_or(NoToken::Answer)
     }
 
     /// The realm, and in its query what the challenge names.
@@ -131,7 +167,7 @@ impl Proxy {
     }
 }
 
-fn first_bearer(head: &ResponseHead) -> Option<Bearer> {
+pub(super) fn first_bearer(head: &ResponseHead) -> Option<Bearer> {
     let values = head.fields.all("www-authenticate");
     values
         .filter_map(|value| bearers(value).ok())
@@ -139,15 +175,19 @@ fn first_bearer(head: &ResponseHead) -> Option<Bearer> {
         .next()
 }
 
-/// The token in a realm's answer, by either of its names (distribution's token specification).
-fn token_of(body: &[u8]) -> Option<String> {
+/// The token in a realm's answer, by either of its names, and how long it lives (distribution token specification).
+fn read(body: &[u8]) -> Option<(String, Duration)> {
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
     let token = answer
         .get("token")
         .or_else(|| answer.get("access_token"))?
         .as_str()?;
+    let life = answer.get("expires_in").and_then(serde_json::Value::as_u64);
+    let life = life.map_or(DEFAULT_LIFE, |seconds| {
+        Duration::from_secs(seconds).min(LONGEST_LIFE)
+    });
     let is_sound = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
-    is_sound.then(|| token.to_owned())
+    is_sound.then(|| (token.to_owned(), life))
 }
 
 #[cfg(test)]
@@ -156,18 +196,26 @@ mod tests {
 
     #[test]
     fn tokens_are_found_by_either_name() {
-        let cases: [(&str, Option<&str>); 8] = [
-            (r#"{"token":"a.b-c"}"#, Some("a.b-c")),
-            (r#"{"access_token":"a"}"#, Some("a")),
-            (r#"{"access_token":"a","token":"b"}"#, Some("b")),
+        let cases: [(&str, Option<(&str, u64)>); 11] = [
+            (r#"{"token":"a.b-c"}"#, Some(("a.b-c", 60))),
+            (r#"{"token":"a","expires_in":300}"#, Some(("a", 300))),
+            (r#"{"token":"a","expires_in":-1}"#, Some(("a", 60))),
+            (
+                r#"{"token":"a","expires_in":18446744073709551615}"#,
+                Some(("a", 86400)),
+            ),
+            (r#"{"access_token":"a"}"#, Some(("a", 60))),
+            (r#"{"access_token":"a","token":"b"}"#, Some(("b", 60))),
             (r#"{"token":""}"#, None),
             (r#"{"token":"a\r\nX: y"}"#, None),
             (r#"{"token":1}"#, None),
             ("[]", None),
             ("<html>", None),
         ];
-        for (body, token) in cases {
-            assert_eq!(token_of(body.as_bytes()).as_deref(), token, "{body}");
+        for (body, expected) in cases {
+            let expected =
+                expected.map(|(token, life)| (token.to_owned(), Duration::from_secs(life)));
+            assert_eq!(read(body.as_bytes()), expected, "{body}");
         }
     }
 }

@@ -1,0 +1,278 @@
+//! Requests in the name of the operator's account: where an upstream has one, and the client has no credentials of its own
+//! for it.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use crate::account::Account;
+use crate::account::tokens::{Held, Key, Slot};
+use crate::answer::Answer;
+use crate::http::fields::Fields;
+use crate::registry::challenge::{Bearer, is_basic};
+use crate::registry::redirect::Trail;
+use crate::registry::rewrite::{Credentials, Source};
+use crate::registry::table::UpstreamId;
+use crate::upstream::reply::Reply;
+
+use super::fetch::NoToken;
+use super::forward::Journey;
+use super::realm::Realm;
+use super::{Proxy, Request, Trace};
+
+/// What an account goes by.
+#[derive(Clone, Debug)]
+pub(crate) enum Grant {
+    /// A token that it has got.
+    Token(Held, Arc<Slot>),
+    /// Its password.
+    Basic(Secretive),
+}
+
+/// Text that does not show.
+#[derive(Clone)]
+pub(crate) struct Secretive(Arc<str>);
+
+impl std::fmt::Debug for Secretive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secretive")
+    }
+}
+
+impl Grant {
+    pub(super) fn credentials(&self) -> Credentials<'_> {
+        match self {
+            Grant::Token(held, _) => Credentials::Token(&held.token),
+            Grant::Basic(basic) => Credentials::Basic(&basic.0),
+        }
+    }
+
+    /// Drops it, unless there is another one in its place.
+    async fn drop_from_cache(&self) {
+        if let Grant::Token(held, slot) = self {
+            let mut current = slot.lock().await;
+            if current
+                .as_ref()
+                .is_some_and(|current| Arc::ptr_eq(&current.token, &held.token))
+            {
+                *current = None;
+            }
+        }
+    }
+}
+
+impl Proxy {
+    /// The account in whose name the client is served by an upstream: none if it has credentials of its own.
+    pub(crate) fn account_for(
+        &self,
+        request: &Request<'_>,
+        upstream: UpstreamId,
+        credentials: Credentials<'_>,
+    ) -> Option<&Arc<Account>> {
+        let has_own = credentials == Credentials::Sent && request.authorization().is_some();
+        self.shared.accounts.get(upstream).filter(|_| !has_own)
+    }
+
+    /// [Insists](Proxy::insist), in the name of the account if there is one: with what it has got already, and with what a
+    /// challenge then asks for.
+    pub(super) async fn ask_upstream(
+        &self,
+        journey: &mut Journey<'_>,
+        trace: &mut Trace,
+    ) -> Result<Reply, Answer> {
+        let account = self.account_for(journey.request, journey.upstream, journey.credentials);
+        let (Some(repository), Some(account)) = (journey.repository.clone(), account) else {
+            return Ok(self.insist(journey, trace).await?);
+        };
+        let path = &journey.trail.first().path_and_query;
+        let repository = &path.get(repository).unwrap_or_default().to_owned();
+        journey.grant = self.grant_for(account, journey, repository, trace).await?;
+        let reply = self.insist(journey, trace).await?;
+        if reply.head.status != 401 || journey.source() == Source::Elsewhere {
+            return Ok(reply);
+        }
+        self.learn(journey, &reply);
+        let (request, upstream) = (journey.request, journey.upstream);
+        let refused = journey.grant.take();
+        let grant = self
+            .grant_after(account, refused, &reply, request, upstream, trace)
+            .await?;
+        let Some((grant, bearer)) = grant else {
+            return Ok(reply);
+        };
+        if let Some(bearer) = bearer {
+            account.tokens.remember(repository, &bearer);
+        }
+        reply.discard(&self.client);
+        journey.grant = Some(grant);
+        journey.trail = Trail::new(journey.trail.first().clone(), None);
+        Ok(self.insist(journey, trace).await?)
+    }
+
+    /// What the account can go by before it is challenged.
+    async fn grant_for(
+        &self,
+        account: &Account,
+        journey: &Journey<'_>,
+        repository: &str,
+        trace: &mut Trace,
+    ) -> Result<Option<Grant>, Answer> {
+        if account.is_basic() {
+            return Ok(Some(basic(account)));
+        }
+        let bearer = match account.tokens.asked(repository) {
+            Some(bearer) => Some(bearer),
+            None => self.expected(journey.upstream, repository),
+        };
+        let Some(bearer) = bearer else {
+            return Ok(None);
+        };
+        let (request, upstream) = (journey.request, journey.upstream);
+        self.token_of(account, &bearer, request, upstream, trace)
+            .await
+    }
+
+    /// What the upstream will ask for a repository, if it has announced where tokens are to be had.
+    fn expected(&self, upstream: UpstreamId, repository: &str) -> Option<Bearer> {
+        let realm = self.shared.realms.find(upstream, None)?.ok()?;
+        Some(Bearer {
+            realm: realm.target.to_string(),
+            service: realm.service,
+            scopes: vec![format!("repository:{repository}:pull")],
+        })
+    }
+
+    /// What the account can go by after `reply` has challenged what it went by before, and for what it is.
+    pub(super) async fn grant_after(
+        &self,
+        account: &Account,
+        refused: Option<Grant>,
+        reply: &Reply,
+        request: &Request<'_>,
+        upstream: UpstreamId,
+        trace: &mut Trace,
+    ) -> Result<Option<(Grant, Option<Bearer>)>, Answer> {
+        if let Some(Grant::Basic(_)) = refused {
+            account.refuse(Instant::now());
+            return Err(self.refused_account(upstream, 401));
+        }
+        if let Some(refused) = refused {
+            refused.drop_from_cache().await;
+        }
+        if let Some(bearer) = super::fetch::first_bearer(&reply.head) {
+            let token = self
+                .token_of(account, &bearer, request, upstream, trace)
+                .await?;
+            return Ok(token.map(|token| (token, Some(bearer))));
+        }
+        if !wants_basic(&reply.head.fields) {
+            return Ok(None);
+        }
+        if account.is_refused(Instant::now()) {
+            return Err(self.refused_account(upstream, 401));
+        }
+        account.learn_basic();
+        Ok(Some((basic(account), None)))
+    }
+
+    /// A token of the account's, from the cache or from the realm; `None` if docxy knows of no realm that may be asked.
+    async fn token_of(
+        &self,
+        account: &Account,
+        bearer: &Bearer,
+        request: &Request<'_>,
+        upstream: UpstreamId,
+        trace: &mut Trace,
+    ) -> Result<Option<Grant>, Answer> {
+        let found = self.shared.realms.find(upstream, bearer.service.as_deref());
+        let Some(Ok(realm)) = found else {
+            return Ok(None);
+        };
+        let slot = account.tokens.slot(key(&realm, bearer));
+        let mut current = slot.lock().await;
+        if let Some(held) = current.as_ref().filter(|held| held.is_good(Instant::now())) {
+            return Ok(Some(Grant::Token(held.clone(), Arc::clone(&slot))));
+        }
+        let asked = Instant::now();
+        if account.is_refused(asked) {
+            return Err(self.refused_account(upstream, 401));
+        }
+        let basic = account.basic();
+        let fetched = self
+            .fetch(
+                request,
+                upstream,
+                bearer,
+                &realm,
+                Credentials::Basic(&basic),
+                trace,
+            )
+            .await;
+        match fetched {
+            Ok((token, life)) => {
+                let held = Held::new(token, asked, life);
+                *current = Some(held.clone());
+                drop(current);
+                Ok(Some(Grant::Token(held, slot)))
+            }
+            Err(NoToken::Refused(401 | 403, _)) => {
+                account.refuse(asked);
+                Err(self.refused_account(upstream, 401))
+            }
+            Err(why) => Err(self.no_token(upstream, why)),
+        }
+    }
+
+    fn refused_account(&self, upstream: UpstreamId, status: u16) -> Answer {
+        let name = &self.shared.table.get(upstream).name;
+        let why = format_args!(
+            "the account of {name} is refused ({status}); its username or password is wrong here"
+        );
+        Answer::error(502, "UNAVAILABLE", why)
+    }
+
+    fn no_token(&self, upstream: UpstreamId, why: NoToken) -> Answer {
+        let name = &self.shared.table.get(upstream).name;
+        let said = format!("{name}: no token for its account: {why}");
+        match why {
+            NoToken::Mishap(mishap) => mishap.into(),
+            // The client waits as long as the token server wants docxy to.
+            NoToken::Refused(429, retry_after) => {
+                let answer = Answer::error(429, "TOOMANYREQUESTS", said);
+                match retry_after {
+                    Some(value) => answer.with("Retry-After", value),
+                    None => answer,
+                }
+            }
+            _ => Answer::error(502, "UNAVAILABLE", said),
+        }
+    }
+
+    /// Keeps what an upstream says of the pulls that are left.
+    pub(super) fn note_quota(&self, journey: &Journey<'_>, reply: &Reply) {
+        if journey.source() == Source::Elsewhere {
+            return;
+        }
+        if let Some(value) = reply.head.fields.first("ratelimit-remaining") {
+            self.shared
+                .quotas
+                .note(journey.upstream, value, SystemTime::now());
+        }
+    }
+}
+
+fn key(realm: &Realm, bearer: &Bearer) -> Key {
+    let query = realm.query.as_deref().unwrap_or_default();
+    Key {
+        realm: format!("{}?{query}", realm.target),
+        service: bearer.service.clone(),
+        scopes: bearer.scopes.clone(),
+    }
+}
+
+fn basic(account: &Account) -> Grant {
+    Grant::Basic(Secretive(account.basic().into()))
+}
+
+fn wants_basic(fields: &Fields) -> bool {
+    fields.all("www-authenticate").any(is_basic)
+}
