@@ -32,6 +32,7 @@ mod three;
 mod tokens;
 
 // The tests.
+mod accounts;
 mod acme;
 mod addresses;
 mod allow;

@@ -92,6 +92,7 @@ impl Origin {
             tls: authority.as_ref(),
             tokens: tokens.as_ref(),
             cdn: cdn.as_ref(),
+            ..Setup::default()
         };
         let registry = setup.start(&large().root);
         Origin {

@@ -18,6 +18,8 @@ const ATTEMPTS: usize = 5;
 pub(crate) struct Setup<'a> {
     pub(crate) tls: Option<&'a Authority>,
     pub(crate) tokens: Option<&'a TokenServer>,
+    /// A file of `htpasswd`, for a registry that wants passwords themselves.
+    pub(crate) users: Option<&'a Path>,
     pub(crate) cdn: Option<&'a Cdn>,
 }
 
@@ -85,6 +87,12 @@ impl<'a> Setup<'a> {
             let (realm, root) = (tokens.realm(), tokens.certificate().display());
             yaml.push_str(&format!(
                 "auth: {{token: {{realm: '{realm}', service: {SERVICE}, issuer: {ISSUER}, rootcertbundle: {root}}}}}\n"
+            ));
+        }
+        if let Some(users) = self.users {
+            let users = users.display();
+            yaml.push_str(&format!(
+                "auth: {{htpasswd: {{realm: registry.test, path: {users}}}}}\n"
             ));
         }
         if let Some(cdn) = self.cdn {

@@ -171,6 +171,29 @@ fn a_mistake_is_one_line_that_names_its_place() {
     );
 }
 
+/// What is commented out in it is sound as well.
+#[test]
+fn the_examples_comments_are_keys() {
+    let uncommented: String = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.contains(" = ") => format!("{setting}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let (_directory, path) = written(&uncommented);
+    let said = printed(docxy().args(["--config", &path]));
+    for key in [
+        "tls_cert",
+        "trusted_proxy",
+        "username",
+        "password_file",
+        "client_logins",
+    ] {
+        assert!(said.contains(&format!("{key} = ")), "{key}:\n{said}");
+    }
+}
+
 /// The example as it is, but for its port and for where the registries are.
 #[test]
 fn the_example_starts_docxy_and_does_what_it_says() {

@@ -12,6 +12,23 @@ struct Stand {
     docxy: Docxy,
 }
 
+/// The example, but for where it listens, its certificate, and where ghcr.io is.
+fn example(ghcr: &Server) -> String {
+    let is_of_the_machine = |line: &&str| {
+        !["listen", "public_url", "tls_"]
+            .iter()
+            .any(|key| line.starts_with(key))
+    };
+    let lines = include_str!("../../deploy/opensafely.toml").lines();
+    let kept: Vec<&str> = lines.filter(is_of_the_machine).collect();
+    let name = "name = \"ghcr.io\"";
+    let text = kept
+        .join("\n")
+        .replace(name, &format!("{name}\nurl = \"{}\"", ghcr.url()));
+    let text = text.replace("allow_client = [", "allow_client = [\"127.0.0.1\", ");
+    format!("listen = [\"127.0.0.1:0\"]\n{text}")
+}
+
 fn stand() -> Stand {
     let auth = Server::start(|_| Answer::ok(r#"{"token":"djE6"}"#));
     let cdn = Server::start(|_| Answer::ok("layer"));
@@ -27,13 +44,10 @@ fn stand() -> Stand {
         }
         target => Answer::ok(target),
     });
-    let allow = [
-        "--allow",
-        "ghcr.io/opensafely-core/*",
-        "--allow",
-        "ghcr.io/opensafely-actions/*",
-    ];
-    let docxy = start(&[&["--upstream", &named("ghcr.io", &ghcr)], &allow[..]].concat());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("docxy.toml");
+    std::fs::write(&file, example(&ghcr)).unwrap();
+    let docxy = Docxy::start(&["--config", file.to_str().unwrap()]);
     Stand {
         auth,
         cdn,
@@ -152,6 +166,47 @@ fn only_listed_clients_are_served() {
         "127.0.0.1/32",
     ]);
     assert_eq!(get(&docxy, "/v2/a/b/manifests/t").status(), 200);
+}
+
+#[test]
+fn denied_clients_are_not_served_whatever_allows_them() {
+    let registry = Server::start(|_| Answer::ok("served"));
+    let upstream = named("reg.test", &registry);
+    for (flags, status) in [
+        (&["--deny-client", "10.0.0.0/8"][..], 200),
+        (&["--deny-client", "127.0.0.0/8"], 403),
+        (
+            &[
+                "--allow-client",
+                "127.0.0.0/8",
+                "--deny-client",
+                "127.0.0.1",
+            ],
+            403,
+        ),
+        (
+            &[
+                "--allow-client",
+                "127.0.0.0/8",
+                "--deny-client",
+                "127.0.0.2",
+            ],
+            200,
+        ),
+    ] {
+        let docxy = start(&[&["--upstream", &upstream], flags].concat());
+        let answer = get(&docxy, "/v2/a/b/manifests/t");
+        assert_eq!(answer.status(), status, "{flags:?}");
+    }
+    // Only a trusted proxy's word moves the client elsewhere.
+    let ask_as = |docxy: &Docxy| {
+        let request = Ask::get("/v2/a/b/manifests/t").field("X-Forwarded-For", "10.0.0.1");
+        ask(docxy, &request).status()
+    };
+    let denied = ["--upstream", &upstream, "--deny-client", "10.0.0.1"];
+    assert_eq!(ask_as(&start(&denied)), 200);
+    let behind = [&denied[..], &["--trusted-proxy", "127.0.0.1"]].concat();
+    assert_eq!(ask_as(&start(&behind)), 403);
 }
 
 #[test]
