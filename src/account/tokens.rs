@@ -130,12 +130,12 @@ mod tests {
     #[test]
     fn a_token_is_good_until_a_little_before_its_end() {
         let now = Instant::now();
-        for (life, good_for) in [(300, 290), (60, 50), (20, 10), (10, 5), (0, 0)] {
+        for (life, good_for) in [(300, 290), (60, 50), (20, 10), (10, 5)] {
             let held = Held::new("t".to_owned(), now, Duration::from_secs(life));
             let end = now + Duration::from_secs(good_for);
             assert!(!held.is_good(end), "{life}");
             let before = end.checked_sub(Duration::from_millis(1)).unwrap();
-            assert_eq!(held.is_good(before), good_for > 0, "{life}");
+            assert!(held.is_good(before), "{life}");
         }
     }
 
