@@ -113,7 +113,8 @@ impl Puller {
                     continue;
                 }
                 Ok(answer) => {
-                    let text = String::from_utf8_lossy(&answer.body);
+                    let some = &answer.body[..answer.body.len().min(300)];
+                    let text = String::from_utf8_lossy(some);
                     why = format!("{target}: {} {text}", answer.head.start);
                 }
                 Err(error) => why = format!("{target}: {error}"),
