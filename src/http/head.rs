@@ -19,18 +19,24 @@ pub struct Limits {
     pub bytes: usize,
     /// Field lines of a head.
     pub fields: usize,
+    /// Empty lines before the first line that are passed over.
+    pub empty_lines: usize,
 }
 
-/// For requests: four times what the largest recorded client sends.
+/// For requests: four times what the largest recorded client sends. Old clients send an empty line after a form
+/// (RFC 9112 §2.2).
 pub const REQUEST_LIMITS: Limits = Limits {
     bytes: 32 * 1024,
     fields: 128,
+    empty_lines: 1,
 };
 
-/// For answers: signed CDN URLs in `Location` have been seen with 16 KiB.
+/// For answers: signed CDN URLs in `Location` have been seen with 16 KiB. What comes before the status line belongs to
+/// another answer.
 pub const RESPONSE_LIMITS: Limits = Limits {
     bytes: 128 * 1024,
     fields: 256,
+    empty_lines: 0,
 };
 
 /// HTTP/1.0 or HTTP/1.1.
@@ -124,8 +130,6 @@ impl HeadScanner {
     }
 
     /// Looks at `input`, which begins where it began at the last call and may have grown.
-    ///
-    /// One empty line before the first line is passed over (RFC 9112 §2.2).
     pub fn find(&mut self, input: &[u8]) -> Result<Found, HeadError> {
         let lines_before = self.lines;
         while let Some(offset) = memchr3(b'\r', b'\n', 0, &input[self.seen..]) {
@@ -163,7 +167,7 @@ impl HeadScanner {
         }
         match line.first() {
             None if !first => return Ok(Some(self.start..self.line)),
-            None if self.start > 0 => return Err(HeadError::FirstLine),
+            None if self.start / 2 >= self.limits.empty_lines => return Err(HeadError::FirstLine),
             None => self.start = self.line,
             Some(b' ' | b'\t') if !first => return Err(HeadError::Fold),
             Some(_) => self.lines += 1,
@@ -408,6 +412,13 @@ mod tests {
     }
 
     #[test]
+    fn only_requests_may_follow_an_empty_line() {
+        let answer = b"\r\nHTTP/1.1 200 OK\r\n\r\n";
+        assert_eq!(scan(answer, REQUEST_LIMITS), Ok(Found::Head(2..21)));
+        assert_eq!(scan(answer, RESPONSE_LIMITS), Err(HeadError::FirstLine));
+    }
+
+    #[test]
     fn line_ends_are_strict() {
         let cases: [(&[u8], HeadError); 9] = [
             (b"GET / HTTP/1.1\nHost: a\r\n\r\n", HeadError::BareLf),
@@ -435,6 +446,7 @@ mod tests {
         let limits = Limits {
             bytes: 40,
             fields: 2,
+            empty_lines: 1,
         };
         let head = |value: usize| format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "x".repeat(value));
         assert_eq!(head(17).len(), 40);
