@@ -50,9 +50,9 @@ pub fn link(value: &[u8], asked: &Target, place: &Place) -> Vec<u8> {
             .and_then(|piece| piece.strip_suffix(b">"));
         match reference.and_then(|reference| location(reference, asked, place)) {
             Some(reference) => {
-                written.push(b'<');
-                written.extend_from_slice(reference.as_bytes());
-                written.push(b'>');
+                // What it is resolved against may hold what would end it here.
+                let reference = reference.replace('<', "%3C").replace('>', "%3E");
+                written.extend_from_slice(format!("<{reference}>").as_bytes());
             }
             None => written.extend_from_slice(piece),
         }
@@ -195,6 +195,21 @@ mod tests {
                 "{}",
                 reference.escape_ascii()
             );
+        }
+    }
+
+    #[test]
+    fn a_reference_cannot_break_out_of_its_brackets() {
+        let asked = Target::parse(b"https://r.test/v2/a>/list?last=><evil>").unwrap();
+        for (value, expected) in [
+            (
+                "<>; rel=next",
+                "</v2/a%3E/list?last=%3E%3Cevil%3E>; rel=next",
+            ),
+            ("<x<y>", "</v2/a%3E/x%3Cy>"),
+        ] {
+            let written = link(value.as_bytes(), &asked, &Place::default());
+            assert_eq!(String::from_utf8(written).as_deref(), Ok(expected));
         }
     }
 
