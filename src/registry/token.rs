@@ -311,7 +311,8 @@ impl<'a> Piece<'a> {
     fn with_service(&self, service: Option<&str>) -> Option<Cow<'a, str>> {
         let asked = decode(self.value);
         match service {
-            Some(service) if service != asked => {
+            // One who reads names by the letter has to find it.
+            Some(service) if service != asked || self.name != "service" => {
                 Some(Cow::Owned(format!("service={}", encode(service))))
             }
             None if asked == SERVICE => None,
@@ -797,6 +798,7 @@ mod tests {
             ("service=docxy&scope=aws", None, "scope=aws"),
             ("service=", Some("x"), "service=x"),
             ("SERVICE=docxy&a=1", Some("x"), "service=x&a=1"),
+            ("Service=x", Some("x"), "service=x"),
         ];
         for (text, service, expected) in cases {
             let written =
