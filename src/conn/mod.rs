@@ -1,6 +1,8 @@
 //! A connection and its read buffer: heads are read within a limit, writes must make progress, an idle one holds no buffer.
 
 pub mod body;
+#[cfg(any(test, fuzzing))]
+pub mod memory;
 pub mod read_ahead;
 pub mod spare;
 pub mod splice;
@@ -77,7 +79,7 @@ impl Conn {
         if let Some(known) = self.peer {
             return Ok(known);
         }
-        let address = self.stream.tcp().peer_addr()?.ip().to_canonical();
+        let address = self.stream.peer_addr()?.ip().to_canonical();
         self.peer = Some(address);
         Ok(address)
     }

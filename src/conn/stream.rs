@@ -1,6 +1,7 @@
 //! A TCP connection, plain or under TLS, from either side.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -10,6 +11,8 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+#[cfg(any(test, fuzzing))]
+use crate::conn::memory::Memory;
 use crate::conn::read_ahead::ReadAhead;
 
 /// A connection. The TLS state is apart: it is a thousand bytes that a plain connection need not carry.
@@ -19,6 +22,9 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Under TLS, as client or server.
     Tls(Box<TlsStream<ReadAhead>>),
+    /// Without a socket.
+    #[cfg(any(test, fuzzing))]
+    Memory(Memory),
 }
 
 impl Stream {
@@ -27,7 +33,18 @@ impl Stream {
         match self {
             Stream::Tcp(tcp) => tcp,
             Stream::Tls(tls) => tls.get_ref().0.tcp(),
+            #[cfg(any(test, fuzzing))]
+            Stream::Memory(_) => unreachable!("a connection in memory has no socket"),
         }
+    }
+
+    /// Where the peer is.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        #[cfg(any(test, fuzzing))]
+        if let Stream::Memory(memory) = self {
+            return Ok(memory.peer_addr());
+        }
+        self.tcp().peer_addr()
     }
 
     /// Whether what goes over the socket is the message itself.
@@ -51,6 +68,10 @@ impl Stream {
 
     /// Ends the connection with a reset, so that no peer takes what it has for the whole.
     pub fn reset(self) {
+        #[cfg(any(test, fuzzing))]
+        if let Stream::Memory(memory) = self {
+            return memory.reset();
+        }
         // Where the option cannot be set the peer sees a plain end, which is what it would have seen without it.
         let _ = SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
     }
@@ -63,6 +84,8 @@ impl Stream {
                 ready!(Pin::new(tls).poll_fill_buf(cx))?;
                 Poll::Ready(Ok(()))
             }
+            #[cfg(any(test, fuzzing))]
+            Stream::Memory(memory) => memory.poll_readable(cx),
         }
     }
 
@@ -74,6 +97,8 @@ impl Stream {
                 ready!(tcp.poll_peek(cx, &mut ReadBuf::new(&mut byte)))
             }
             Stream::Tls(tls) => ready!(Pin::new(tls).poll_fill_buf(cx)).map(<[u8]>::len),
+            #[cfg(any(test, fuzzing))]
+            Stream::Memory(memory) => return memory.poll_broken(cx),
         };
         // Behind what has come nothing can be seen, and nothing more is to be woken for.
         if read.is_err() {
@@ -93,6 +118,8 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Stream::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            #[cfg(any(test, fuzzing))]
+            Stream::Memory(memory) => Pin::new(memory).poll_read(cx, buf),
         }
     }
 }
@@ -106,6 +133,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            #[cfg(any(test, fuzzing))]
+            Stream::Memory(memory) => Pin::new(memory).poll_write(cx, buf),
         }
     }
 
@@ -117,6 +146,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, parts),
             Stream::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, parts),
+            #[cfg(any(test, fuzzing))]
+            Stream::Memory(memory) => Pin::new(memory).poll_write_vectored(cx, parts),
         }
     }
 
@@ -128,6 +159,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            #[cfg(any(test, fuzzing))]
+            Stream::Memory(memory) => Pin::new(memory).poll_flush(cx),
         }
     }
 
@@ -135,6 +168,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            #[cfg(any(test, fuzzing))]
+            Stream::Memory(memory) => Pin::new(memory).poll_shutdown(cx),
         }
     }
 }

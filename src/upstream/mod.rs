@@ -9,6 +9,8 @@ pub mod queue;
 pub mod race;
 pub mod reply;
 pub mod resolve;
+#[cfg(any(test, fuzzing))]
+pub mod scripted;
 pub mod tries;
 
 use std::io;

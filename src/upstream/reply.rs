@@ -10,6 +10,8 @@ use tokio::time::timeout;
 use crate::conn::Conn;
 use crate::conn::body::{Body, BodyError};
 use crate::conn::splice::Pipe;
+#[cfg(any(test, fuzzing))]
+use crate::conn::stream::Stream;
 use crate::http::framing::BodyFraming;
 use crate::http::head::ResponseHead;
 use crate::registry::reach::{Reach, classify};
@@ -152,6 +154,10 @@ impl Reply {
 /// Makes the kernel break a connection that acknowledges nothing, so that one that a firewall has forgotten while it was
 /// idle is told from a slow server.
 fn tell_the_dead(conn: &Conn) {
+    #[cfg(any(test, fuzzing))]
+    if let Stream::Memory(_) = conn.stream() {
+        return;
+    }
     let tcp = SockRef::from(conn.stream().tcp());
     // Without the option such a connection costs the whole wait for an answer.
     let _ = tcp.set_tcp_user_timeout(Some(timeouts::UNACKNOWLEDGED));

@@ -121,6 +121,10 @@ impl Known {
 
 /// Asks the system in a thread, whose turn ends with it. That there is no thread is an error like others.
 async fn system_lookup(name: String, turn: OwnedSemaphorePermit) -> io::Result<Vec<IpAddr>> {
+    #[cfg(any(test, fuzzing))]
+    if let Some(addresses) = super::scripted::lookup(&name) {
+        return Ok(addresses);
+    }
     let (answer, answered) = oneshot::channel();
     let ask = move || {
         // Whoever no longer waits does not need it.
