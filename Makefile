@@ -1,6 +1,6 @@
 # What a developer types. `make test` is the whole of it on a fresh machine.
 
-.PHONY: test setup lint deny release soak static test-static demo bench
+.PHONY: test setup lint deny fuzz release soak static test-static demo bench
 
 # Debian packages that the end-to-end tests use; where they cannot be installed, those tests say so.
 PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl testssl.sh iproute2 python3 \
@@ -26,6 +26,11 @@ deny:
 	cargo deny --locked check licenses bans sources
 	@if cargo deny --locked fetch db >/dev/null 2>&1; then cargo deny --locked check --disable-fetch advisories; \
 		else echo 'NOT CHECKED: advisories, since the database (github.com/RustSec/advisory-db) is out of reach'; fi
+
+# Each target for SECONDS over its seeds, several at a time.
+SECONDS = 60
+fuzz:
+	@fuzz/run $(SECONDS)
 
 release:
 	cargo build --locked --release

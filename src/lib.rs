@@ -60,3 +60,6 @@ pub mod tls;
 
 pub mod http;
 pub mod registry;
+
+#[cfg(test)]
+mod fuzzing;

@@ -3,6 +3,8 @@
 
 pub mod fault;
 pub mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod load;
 pub mod period;
 pub mod settings;

@@ -10,6 +10,8 @@ pub mod chunked;
 pub mod fields;
 pub mod forwarded;
 pub mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod head;
 pub mod names;
 pub mod proxy_protocol;

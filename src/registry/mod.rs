@@ -7,6 +7,8 @@
 
 pub mod access;
 pub mod challenge;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod links;
 pub mod name;
 pub mod range;

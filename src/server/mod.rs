@@ -1,6 +1,8 @@
 //! Listeners: connections are accepted, handed to the worker that has the fewest, and let finish at a stop.
 
 pub mod exchange;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod intake;
 #[cfg(debug_assertions)]
 mod provoked;

@@ -21,6 +21,8 @@ use crate::registry::redirect::may_dial;
 use crate::timeouts;
 use crate::upstream::race::{connect_any, in_turns};
 use crate::upstream::resolve::Resolver;
+#[cfg(any(test, fuzzing))]
+use crate::upstream::scripted;
 
 /// Makes connections.
 #[derive(Debug)]
@@ -114,6 +116,10 @@ impl Dialler {
         deadline: Option<Instant>,
     ) -> Result<Stream, DialError> {
         let addresses = order(&self.addresses(origin.host(), reach).await?, shunned);
+        #[cfg(any(test, fuzzing))]
+        if let Some(made) = scripted::connect(origin, &addresses) {
+            return made.map(Stream::Memory).map_err(DialError::Connect);
+        }
         let by = deadline_within(timeouts::CONNECT, deadline);
         let tcp = timeout_at(by, connect_any(addresses, origin.port()))
             .await

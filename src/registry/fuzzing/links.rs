@@ -1,0 +1,70 @@
+use super::super::links::{link, location};
+use super::super::route::Place;
+use super::{assert_word, parts, shared_table, target};
+use crate::http::uri::{Target, split_query};
+
+/// The reference of a `Location` or `Link`, which asked and how the client named the upstream: what is written anew leads
+/// to docxy, to the same upstream, and nothing else of the field changes.
+pub fn links(data: &[u8]) {
+    let [value, path] = parts(data);
+    let table = shared_table();
+    let asked = target(&table, table.default_upstream(), "/");
+    let Ok(asked) = asked.resolve(path) else {
+        return;
+    };
+    let (prefix, ns) = (Some("docker.io".to_owned()), Some("docker.io".to_owned()));
+    for (prefix, ns) in [
+        (None, None),
+        (prefix.clone(), None),
+        (None, ns.clone()),
+        (prefix, ns),
+    ] {
+        let place = Place {
+            prefix,
+            ns,
+            ..Place::default()
+        };
+        if let Some(written) = location(value, &asked, &place) {
+            check_location(&written, &place);
+        }
+        check_link(value, &asked, &place);
+    }
+}
+
+fn check_location(written: &str, place: &Place) {
+    assert_word(written);
+    let docxy = Target::parse(b"https://docxy.test/v2/x/").expect("an URL");
+    let seen = docxy.resolve(written.as_bytes()).expect("a reference");
+    assert_eq!(seen.origin, docxy.origin);
+    assert_eq!(
+        seen.path_and_query, written,
+        "it has nothing to be resolved"
+    );
+    let prefix = place.prefix.as_ref().map(|prefix| format!("{prefix}/"));
+    assert!(written.starts_with(&format!("/v2/{}", prefix.unwrap_or_default())));
+    if let Some(ns) = &place.ns {
+        let (_, query) = split_query(written);
+        let is_ns = |piece: &&str| piece.starts_with("ns=") || *piece == "ns";
+        let pieces: Vec<&str> = query
+            .trim_start_matches('?')
+            .split('&')
+            .filter(is_ns)
+            .collect();
+        assert_eq!(pieces, [format!("ns={ns}")]);
+    }
+}
+
+fn check_link(value: &[u8], asked: &Target, place: &Place) {
+    let written = link(value, asked, place);
+    // What may stand in a field may stand in what becomes of it, so that it cannot end there.
+    if !value.iter().any(u8::is_ascii_control) {
+        assert!(!written.iter().any(u8::is_ascii_control));
+    }
+    if !value.contains(&b'<') {
+        assert_eq!(written, value);
+    }
+    if *place == Place::default() {
+        let again = link(&written, asked, place);
+        assert_eq!(again, written, "what leads to docxy stays as it is");
+    }
+}

@@ -1,0 +1,213 @@
+use bytes::Bytes;
+
+use super::super::rewrite::{
+    Credentials, FIRST_BYTE, Part, Request, Source, View, request_head, response_fields,
+};
+use super::super::route::Place;
+use super::{parts, shared_table, target};
+use crate::http::fields::Fields;
+use crate::http::framing::{self, BodyFraming};
+use crate::http::head::{RequestHead, ResponseHead};
+use crate::http::write::HeadWriter;
+
+/// Fields that belong to one connection.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Fields of a client that no upstream gets.
+const NEVER_SENT: [&str; 7] = [
+    "cookie",
+    "expect",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-real-ip",
+    "max-forwards",
+];
+
+/// Fields of an upstream that no client gets.
+const NEVER_PASSED: [&str; 3] = ["set-cookie", "alt-svc", "strict-transport-security"];
+
+/// docxy's realm.
+const REALM: &str = "http://docxy.test/auth/x/token";
+
+/// The head of a request and that of its answer: what is written of them parses again, is framed in one way, and has no
+/// field of one connection and no line that was not there.
+pub fn rewrite(data: &[u8]) {
+    let [request, answer] = parts(data);
+    if let Ok(head) = RequestHead::parse(Bytes::copy_from_slice(request)) {
+        for (credentials, part, body) in [
+            (Credentials::Sent, Part::AsAsked, None),
+            (Credentials::Withheld, Part::AsAsked, Some(17)),
+            (Credentials::Token("token"), FIRST_BYTE, None),
+        ] {
+            check_request(&head, credentials, part, body);
+        }
+    }
+    if let Ok(head) = ResponseHead::parse(Bytes::copy_from_slice(answer)) {
+        for source in [Source::Upstream, Source::Redirected, Source::Elsewhere] {
+            for length in [None, Some(4711)] {
+                check_answer(&head, source, length);
+            }
+        }
+    }
+}
+
+fn check_request(
+    sent: &RequestHead,
+    credentials: Credentials<'_>,
+    part: Part<'_>,
+    body: Option<usize>,
+) {
+    let table = shared_table();
+    let target = target(&table, table.default_upstream(), "/v2/a/b/tags/list?n=1");
+    let written = request_head(&Request {
+        method: sent.method(),
+        target: &target,
+        fields: &sent.fields,
+        credentials,
+        part,
+        via: "docxy-fuzzing",
+        body,
+    });
+    let lines = written.windows(2).filter(|pair| pair == b"\r\n").count();
+    // What no client may send in one head may come out of one: its fields and docxy's own.
+    let Ok(head) = RequestHead::parse(Bytes::from(written)) else {
+        assert!(sent.fields.iter().count() > 120, "what is written parses");
+        return;
+    };
+    assert_eq!(lines, head.fields.iter().count() + 2);
+    assert_eq!(
+        (head.method(), head.target()),
+        (sent.method(), "/v2/a/b/tags/list?n=1")
+    );
+    assert_eq!(
+        head.fields.only("host"),
+        Ok(Some(&b"registry-1.docker.io"[..]))
+    );
+    let length = body.unwrap_or(0) as u64;
+    assert_eq!(framing::of_request(&head), Ok(BodyFraming::Length(length)));
+    assert_eq!(head.fields.contains("content-length"), body.is_some());
+    check_hop_by_hop(
+        &head.fields,
+        &sent.fields,
+        &["host", "via", "range", "authorization", "content-length"],
+    );
+    assert!(!NEVER_SENT.iter().any(|name| head.fields.contains(name)));
+    let authorizations: Vec<&[u8]> = head.fields.all("authorization").collect();
+    match credentials {
+        Credentials::Sent => {}
+        Credentials::Withheld => assert!(authorizations.is_empty()),
+        Credentials::Token(token) => {
+            assert_eq!(authorizations, [format!("Bearer {token}").as_bytes()]);
+        }
+    }
+    if let Part::Only(range) = part {
+        assert_eq!(head.fields.only("range"), Ok(Some(range.as_bytes())));
+        assert!(!head.fields.contains("if-range") && !head.fields.contains("if-none-match"));
+    }
+    assert_eq!(
+        head.fields.all("via").last(),
+        Some(&b"1.1 docxy-fuzzing"[..])
+    );
+    let own: &[&str] = &["host", "via", "content-length", "range", "authorization"];
+    assert_in_order(&head.fields, &sent.fields, own);
+}
+
+fn check_answer(sent: &ResponseHead, source: Source, length: Option<u64>) {
+    let table = shared_table();
+    let target = target(&table, table.default_upstream(), "/v2/a/b/tags/list?n=1");
+    let place = Place {
+        prefix: Some("docker.io".to_owned()),
+        ns: Some("docker%2Eio".to_owned()),
+        ..Place::default()
+    };
+    let view = View {
+        target: &target,
+        place: &place,
+        source,
+        status: sent.status,
+        length,
+    };
+    let mut out = HeadWriter::answer(sent.status, sent.reason());
+    if response_fields(&mut out, sent, &view, |_| REALM.to_owned()).is_err() {
+        assert!(sent.fields.contains("www-authenticate") && source != Source::Elsewhere);
+        return;
+    }
+    let written = out.finish();
+    let lines = written.windows(2).filter(|pair| pair == b"\r\n").count();
+    let Ok(head) = ResponseHead::parse(Bytes::from(written)) else {
+        assert!(sent.fields.iter().count() > 250, "what is written parses");
+        return;
+    };
+    assert_eq!(lines, head.fields.iter().count() + 2);
+    assert_eq!((head.status, head.reason()), (sent.status, sent.reason()));
+    let said = head
+        .fields
+        .only("content-length")
+        .map(|value| value.map(<[u8]>::to_vec));
+    assert_eq!(
+        said,
+        Ok(length.map(|length| length.to_string().into_bytes()))
+    );
+    check_hop_by_hop(
+        &head.fields,
+        &sent.fields,
+        &["content-length", "cache-control", "oci-namespace"],
+    );
+    assert!(!NEVER_PASSED.iter().any(|name| head.fields.contains(name)));
+    assert_eq!(
+        head.fields.only("oci-namespace"),
+        Ok(Some(&b"docker.io"[..]))
+    );
+    assert!(source != Source::Elsewhere || !head.fields.contains("www-authenticate"));
+    if source != Source::Upstream {
+        assert_eq!(head.fields.only("cache-control"), Ok(Some(&b"private"[..])));
+    }
+    let changed: &[&str] = &[
+        "content-length",
+        "cache-control",
+        "oci-namespace",
+        "www-authenticate",
+        "link",
+        "location",
+    ];
+    assert_in_order(&head.fields, &sent.fields, changed);
+}
+
+/// No field is of one connection, by its name or because `Connection` names it, but those that docxy writes itself.
+fn check_hop_by_hop(written: &Fields, sent: &Fields, own: &[&str]) {
+    assert!(!HOP_BY_HOP.iter().any(|name| written.contains(name)));
+    for named in sent.elements("connection") {
+        let named = String::from_utf8_lossy(named).to_ascii_lowercase();
+        assert!(
+            own.contains(&&*named) || !written.contains(&named),
+            "{named}"
+        );
+    }
+}
+
+/// What is written has been sent, byte for byte and in that order, but for the fields that docxy writes itself.
+fn assert_in_order(written: &Fields, sent: &Fields, own: &[&str]) {
+    let is_own = |name: &[u8]| {
+        own.iter()
+            .any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+    };
+    let mut left = sent.iter();
+    for field in written.iter().filter(|(name, _)| !is_own(name)) {
+        assert!(
+            left.any(|other| other == field),
+            "{:?}",
+            field.0.escape_ascii().to_string()
+        );
+    }
+}

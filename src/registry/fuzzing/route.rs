@@ -1,0 +1,123 @@
+use bytes::Bytes;
+
+use super::super::access::Access;
+use super::super::route::{Asked, Content, Kind, Place, Route, TokenRoute};
+use super::super::table::Table;
+use super::{assert_repository, assert_word, rules, shared_table, table, target};
+use crate::http::head::RequestHead;
+use crate::http::request::effective;
+use crate::http::uri::{Target, split_query};
+
+/// The head of a request: it goes to an upstream of the table, for what may pass there, or nowhere.
+pub fn route(data: &[u8]) {
+    let Ok(head) = RequestHead::parse(Bytes::copy_from_slice(data)) else {
+        return;
+    };
+    let Ok(effective) = effective(&head) else {
+        return;
+    };
+    let asked = Asked {
+        method: head.method(),
+        target: &effective.target,
+        host: effective.authority.as_ref(),
+    };
+    let (shared, single) = (shared_table(), table(&["docker.io"]));
+    for (table, access) in [
+        (&shared, Access::open(&shared)),
+        (&shared, rules(&shared)),
+        (&single, Access::open(&single)),
+    ] {
+        check(&asked, table, &access);
+    }
+}
+
+fn check(asked: &Asked<'_>, table: &Table, access: &Access) {
+    let route = match super::super::route::route(asked, table, access) {
+        Ok(route) => route,
+        Err(error) => {
+            let is_shown = |c: char| c == ' ' || c.is_ascii_graphic();
+            assert!(error.to_string().chars().all(is_shown), "{error}");
+            assert!(matches!(error.status(), 400 | 403 | 404 | 405));
+            assert_eq!(error.status() == 405, error.allow_methods().is_some());
+            return;
+        }
+    };
+    let is_token = matches!(route, Route::Token(_));
+    assert!(matches!(asked.method, b"GET" | b"HEAD") || (is_token && asked.method == b"POST"));
+    match route {
+        Route::Health | Route::Ready | Route::Ca => {}
+        Route::SharedPing => assert!(table.is_shared()),
+        Route::Ping { upstream, place } => {
+            assert!(table.ids().any(|id| id == upstream));
+            check_place(&place, table);
+        }
+        Route::Token(token) => check_token(&token, table),
+        Route::Content(content) => check_content(&content, table, access),
+    }
+}
+
+fn check_token(token: &TokenRoute, table: &Table) {
+    for upstream in [token.upstream, token.by_host].into_iter().flatten() {
+        assert!(table.ids().any(|id| id == upstream));
+    }
+    assert!(
+        token
+            .query
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && b != b'#')
+    );
+    assert!(!token.shared || table.is_shared());
+}
+
+fn check_content(content: &Content, table: &Table, access: &Access) {
+    assert!(table.ids().any(|id| id == content.upstream));
+    assert_repository(&content.repository);
+    assert!(access.check(content.upstream, &content.repository).is_ok());
+    assert_word(&content.path_and_query);
+    let keyword = match content.kind {
+        Kind::Manifest => "/manifests/",
+        Kind::Blob => "/blobs/",
+        Kind::Tags => "/tags/list",
+        Kind::Referrers => "/referrers/",
+    };
+    let (path, query) = split_query(&content.path_and_query);
+    let reference = path.strip_prefix(&format!("/v2/{}{keyword}", content.repository));
+    let reference = reference.expect("the path is that of the repository");
+    let is_in = |b: u8| b.is_ascii_alphanumeric() || b"._:+=-".contains(&b);
+    assert!(reference.bytes().all(is_in), "{reference:?}");
+    assert_eq!(reference.is_empty(), content.kind == Kind::Tags);
+    assert!(
+        !query
+            .trim_start_matches('?')
+            .split('&')
+            .any(|piece| piece.starts_with("ns="))
+    );
+    if table.get(content.upstream).is_docker_hub() {
+        assert!(content.repository.contains('/'));
+    }
+    let asked = target(table, content.upstream, &content.path_and_query);
+    assert_eq!(
+        Target::parse(asked.to_string().as_bytes()),
+        Ok(asked),
+        "nothing is to be resolved"
+    );
+    if let Some(prefix) = &content.place.prefix {
+        assert!(prefix.contains('.'));
+        assert_eq!(table.find(prefix), Some(content.upstream), "the path wins");
+    }
+    check_place(&content.place, table);
+}
+
+fn check_place(place: &Place, table: &Table) {
+    let is_in = |b: u8| b.is_ascii_alphanumeric() || b".:_-[]".contains(&b);
+    let names = [place.prefix.clone(), place.namespace()];
+    assert!(names.iter().flatten().all(|name| name.bytes().all(is_in)));
+    assert_eq!(place.ns.is_some(), place.namespace().is_some());
+    assert!(
+        place
+            .ns
+            .iter()
+            .all(|ns| ns.bytes().all(|b| is_in(b) || b == b'%'))
+    );
+    assert!(!place.shared || table.is_shared());
+}

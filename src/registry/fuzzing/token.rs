@@ -1,0 +1,78 @@
+use super::super::access::{Access, Identity};
+use super::super::table::{Table, UpstreamId};
+use super::super::token::Parameters;
+use super::{assert_repository, parts, rules, shared_table};
+
+/// A query or form of a token request, the realm's own query and its service: what is sent asks for what may pass only, and
+/// an anonymous request says nothing of who asks.
+pub fn token(data: &[u8]) {
+    let [asked, own, service] = parts(data).map(|part: &[u8]| str::from_utf8(part).ok());
+    let (Some(asked), Some(own), Some(service)) = (asked, own, service) else {
+        return;
+    };
+    let Ok(parameters) = Parameters::parse(asked) else {
+        return;
+    };
+    // A realm's query comes out of a target.
+    if Parameters::parse(own).is_err() {
+        return;
+    }
+    let table = shared_table();
+    let service = Some(service).filter(|service| !service.is_empty());
+    let chosen = parameters.upstream(&table);
+    for access in [Access::open(&table), rules(&table)] {
+        for upstream in table.ids() {
+            // Scopes choose the upstream unless the path or the Host has.
+            if chosen
+                .as_ref()
+                .is_ok_and(|chosen| chosen.is_none_or(|chosen| chosen == upstream))
+            {
+                check(&parameters, &table, upstream, &access, own, service);
+            }
+        }
+    }
+}
+
+fn check(
+    parameters: &Parameters<'_>,
+    table: &Table,
+    upstream: UpstreamId,
+    access: &Access,
+    own: &str,
+    service: Option<&str>,
+) {
+    let repositories = parameters.repositories(table, upstream);
+    repositories.iter().for_each(|name| assert_repository(name));
+    if parameters.check(table, upstream, access).is_err() {
+        return;
+    }
+    assert!(
+        repositories
+            .iter()
+            .all(|name| access.check(upstream, name).is_ok())
+    );
+    for identity in [Identity::Own, Identity::Anonymous] {
+        let written = parameters.rewrite(table, upstream, service, None, identity);
+        let again = Parameters::parse(&written).expect("what is written parses");
+        let asked = again.repositories(table, upstream);
+        assert_eq!(asked, repositories, "{written}");
+        assert_eq!(again.check(table, upstream, access), Ok(()), "{written}");
+        if let Some(service) = service {
+            assert_eq!(
+                again.value("service").as_deref(),
+                Some(service),
+                "{written}"
+            );
+        }
+        assert!(
+            identity == Identity::Own || !again.carries_secret(),
+            "{written}"
+        );
+        let with_own = parameters.rewrite(table, upstream, service, Some(own), identity);
+        assert!(
+            with_own.ends_with(&written),
+            "the realm's own come first: {with_own}"
+        );
+        assert!(Parameters::parse(&with_own).is_ok(), "{with_own}");
+    }
+}

@@ -1,0 +1,285 @@
+//! All of docxy over connections in memory: clients, upstreams and the pieces in which both speak are the fuzzer's.
+
+mod script;
+mod strict;
+mod verdict;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use memchr::memmem;
+use rustls::ClientConfig;
+use tokio::time::timeout;
+
+#[cfg(test)]
+use self::script::with;
+use self::script::{MARK_START, Role, Script, Shared, play};
+use self::verdict::{Client, Upstream};
+use crate::behind::TrustedProxies;
+use crate::conn::Conn;
+use crate::conn::memory;
+use crate::conn::stream::Stream;
+use crate::http::uri::{Origin, Scheme};
+use crate::limits::admission::{Admission, Limits};
+use crate::log::{Level, Log};
+use crate::proxy::current::Current;
+use crate::proxy::realm::Realms;
+use crate::proxy::{Peer, Proxy};
+use crate::registry::access::Access;
+use crate::registry::table::{self, Table};
+use crate::server::session;
+use crate::timeouts::Timeouts;
+use crate::tls::{self, handshakes::Handshakes};
+use crate::upstream;
+use crate::upstream::scripted::{self, Network};
+use crate::{proxy, stop};
+
+/// Stands between the options, two clients and up to eight connections to upstreams, in the order in which they are made.
+const PART: u8 = 0x1e;
+
+/// Connections to upstreams that there are scripts for.
+const MAX_UPSTREAMS: usize = 8;
+
+/// Longer than anything takes: docxy hangs if it is not done by then.
+const AGES: Duration = Duration::from_secs(24 * 3600);
+
+/// A session that is woken more often than this for a few kilobytes turns in a circle.
+const MAX_POLLS: usize = 100_000;
+
+/// Two clients and what upstreams answer them: no panic, no end to which it does not come, and no byte that is not explained.
+pub fn proxy(data: &[u8]) {
+    if memmem::find(data, MARK_START).is_some() {
+        return;
+    }
+    let mut parts = data.split(|&b| b == PART);
+    let options = parts.next().unwrap_or_default();
+    let mut clients = Vec::new();
+    for number in 0..2 {
+        let text = parts.next().unwrap_or_default();
+        clients.push(Client::new(Script::read(Role::Client, number, text)));
+    }
+    let upstreams = parts.take(MAX_UPSTREAMS).enumerate();
+    let upstreams = upstreams.map(|(number, text)| Script::read(Role::Upstream, number, text));
+    let upstreams: Vec<Script> = upstreams.collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let spoken = runtime.block_on(run(options, &clients, upstreams.clone()));
+    verdict::check(&clients, &upstreams, &spoken);
+}
+
+/// Lets the clients speak at the same time, and returns the connections that were made to upstreams.
+async fn run(options: &[u8], clients: &[Client], upstreams: Vec<Script>) -> Vec<Upstream> {
+    let capacity = if options.contains(&b'p') {
+        61
+    } else {
+        64 * 1024
+    };
+    let made = Rc::new(RefCell::new(Vec::new()));
+    let network = Network {
+        lookup,
+        connect: Box::new(connections(upstreams, capacity, Rc::clone(&made))),
+    };
+    scripted::set(Some(network));
+    let current = Arc::new(Current::new(docxy(options)));
+    let (stopper, stop) = stop::channel();
+    let mut running = Vec::new();
+    for client in clients {
+        let (near, far) = memory::pair(capacity, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        tokio::spawn(play(client.script.clone(), far, Arc::clone(&client.record)));
+        let (current, stop) = (Arc::clone(&current), stop.clone());
+        running.push(tokio::spawn(async move {
+            let session = session::serve(&current, Conn::new(Stream::Memory(near)), peer(), stop);
+            within_reason(session).await;
+        }));
+    }
+    for session in running {
+        let ended = timeout(AGES, session).await.expect("a session ends");
+        ended.expect("a session does not panic");
+    }
+    drop(stopper);
+    drop(current);
+    scripted::set(None);
+    // What is still under way belongs to nobody: bodies that are being dropped, scripts that wait.
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    Rc::try_unwrap(made)
+        .map(RefCell::into_inner)
+        .unwrap_or_else(|made| made.borrow().clone())
+}
+
+async fn within_reason(session: impl Future<Output = ()>) {
+    let mut session = pin!(session);
+    let mut polls = 0;
+    poll_fn(|cx| {
+        polls += 1;
+        assert!(polls < MAX_POLLS, "a session that turns in a circle");
+        session.as_mut().poll(cx)
+    })
+    .await;
+}
+
+/// Connects to the scripts one after another; where there is none, nobody listens.
+fn connections(
+    scripts: Vec<Script>,
+    capacity: usize,
+    made: Rc<RefCell<Vec<Upstream>>>,
+) -> impl FnMut(&Origin, &[IpAddr]) -> io::Result<memory::Memory> {
+    let mut scripts = scripts.into_iter();
+    move |origin, addresses| {
+        let address = *addresses.first().ok_or(io::ErrorKind::NotFound)?;
+        let script = scripts.next().ok_or(io::ErrorKind::ConnectionRefused)?;
+        let (far, near) = memory::pair(capacity, address);
+        let record = Shared::default();
+        made.borrow_mut().push(Upstream {
+            origin: origin.clone(),
+            address,
+            record: Arc::clone(&record),
+        });
+        tokio::spawn(play(script, far, record));
+        Ok(near)
+    }
+}
+
+/// Names that lie where redirects must not lead, and names anywhere else.
+fn lookup(name: &str) -> Vec<IpAddr> {
+    let octets = if name.ends_with("private.test") {
+        [10, 1, 1, 1]
+    } else if name.ends_with("meta.test") {
+        [169, 254, 169, 254]
+    } else {
+        [8, 8, 4, 4]
+    };
+    vec![IpAddr::from(octets)]
+}
+
+fn docxy(options: &[u8]) -> Proxy {
+    let has = |letter| options.contains(&letter);
+    let mut upstreams = vec!["registry.test=http://registry.test"];
+    if has(b's') {
+        upstreams.extend([
+            "docker.io=http://hub.test",
+            "corp.test=http://10.0.0.5:5000",
+        ]);
+    }
+    let upstreams = upstreams
+        .iter()
+        .flat_map(|text| table::Upstream::parse(text).expect("an upstream"));
+    let table = Table::new(upstreams.collect()).expect("no name is claimed twice");
+    let everyone = ["0.0.0.0/0".parse().expect("a network")];
+    let trusted = if has(b't') {
+        everyone.to_vec()
+    } else {
+        Vec::new()
+    };
+    let timeouts = Timeouts {
+        body: Duration::from_secs(60),
+        client: Duration::from_secs(60),
+    };
+    let shared = proxy::Shared {
+        realms: Realms::new(table.ids().count()),
+        access: Access::open(&table),
+        table,
+        allow_client: Vec::new(),
+        deny_client: Vec::new(),
+        trusted_proxies: TrustedProxies::new(trusted),
+        public_url: has(b'u').then(|| Origin::parse("https://docxy.test").expect("an URL")),
+        ca: None,
+        via: verdict::VIA.to_owned(),
+        timeouts,
+        drain: Duration::ZERO,
+        admission: Arc::new(Admission::new(Limits {
+            connections: 1024,
+            of_one_client: None,
+        })),
+        handshakes: Arc::new(Handshakes::new()),
+        log: Log::new(Level::Off),
+    };
+    Proxy {
+        shared: Arc::new(shared),
+        client: Arc::new(upstream::Client::new(tls(), timeouts, Log::new(Level::Off))),
+    }
+}
+
+/// Never used, since connections in memory are in plain, but costly to make.
+fn tls() -> Arc<ClientConfig> {
+    static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    let made = TLS.get_or_init(|| tls::towards_upstreams(None).expect("roots"));
+    Arc::clone(made)
+}
+
+fn peer() -> Peer {
+    Peer {
+        address: IpAddr::from([192, 0, 2, 7]),
+        is_unnamed: false,
+        local: SocketAddr::from(([192, 0, 2, 1], 5000)),
+        scheme: Scheme::Http,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the first client hears, and what went to each upstream.
+    fn heard(case: &[u8]) -> (String, Vec<String>) {
+        proxy(case);
+        let mut parts = case.split(|&b| b == PART);
+        let options = parts.next().unwrap();
+        let clients = [0, 1]
+            .map(|number| Client::new(Script::read(Role::Client, number, parts.next().unwrap())));
+        let scripts = parts
+            .enumerate()
+            .map(|(number, text)| Script::read(Role::Upstream, number, text));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        let spoken = runtime
+            .unwrap()
+            .block_on(run(options, &clients, scripts.collect()));
+        let received = |record: &Shared| {
+            let bytes = with(record, |record| record.received.clone());
+            String::from_utf8(bytes).unwrap()
+        };
+        let sent = spoken.iter().map(|upstream| received(&upstream.record));
+        (received(&clients[0].record), sent.collect())
+    }
+
+    #[test]
+    fn a_pull_goes_through() {
+        let case = b"p\x1eGET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n\x1dGET /v2/b/tags/list HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n\
+            \x1e\x1eHTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\n\x1f\x1a!\x1dHTTP/1.1 404 Y\r\nContent-Length: 0\r\n\r\n\x1b";
+        let (heard, sent) = heard(case);
+        let [one] = &sent[..] else { panic!("{sent:?}") };
+        assert_eq!(one.matches("GET /v2/").count(), 2, "{one}");
+        assert!(
+            one.contains("X: zqc0000q\r\n") && one.contains("X: zqc0001q\r\n"),
+            "{one}"
+        );
+        assert!(
+            heard.starts_with("HTTP/1.1 200 X\r\n")
+                && heard.contains("\r\n\r\nzqu0000q!HTTP/1.1 404 Y\r\n"),
+            "{heard}"
+        );
+    }
+
+    #[test]
+    fn a_body_goes_on_where_it_broke_off() {
+        let blob = format!("/v2/a/blobs/sha256:{}", "0a".repeat(32));
+        let case = format!(
+            "\x1eGET {blob} HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n\x1e\x1eHTTP/1.1 200 X\r\nContent-Length: 5\r\n\r\nabc\
+             \x1eHTTP/1.1 206 X\r\nContent-Length: 2\r\nContent-Range: bytes 3-4/5\r\n\r\nde"
+        );
+        let (heard, sent) = heard(case.as_bytes());
+        assert!(heard.ends_with("\r\n\r\nabcde"), "{heard}");
+        assert!(sent[1].contains("\r\nRange: bytes=3-\r\n"), "{sent:?}");
+    }
+}
