@@ -71,8 +71,8 @@ fn check_token(token: &TokenRoute, table: &Table) {
 
 fn check_content(content: &Content, table: &Table, access: &Access) {
     assert!(table.ids().any(|id| id == content.upstream));
-    assert_repository(&content.repository);
-    assert!(access.check(content.upstream, &content.repository).is_ok());
+    assert_repository(content.repository());
+    assert!(access.check(content.upstream, content.repository()).is_ok());
     assert_word(&content.path_and_query);
     let keyword = match content.kind {
         Kind::Manifest => "/manifests/",
@@ -81,7 +81,7 @@ fn check_content(content: &Content, table: &Table, access: &Access) {
         Kind::Referrers => "/referrers/",
     };
     let (path, query) = split_query(&content.path_and_query);
-    let reference = path.strip_prefix(&format!("/v2/{}{keyword}", content.repository));
+    let reference = path.strip_prefix(&format!("/v2/{}{keyword}", content.repository()));
     let reference = reference.expect("the path is that of the repository");
     let is_in = |b: u8| b.is_ascii_alphanumeric() || b"._:+=-".contains(&b);
     assert!(reference.bytes().all(is_in), "{reference:?}");
@@ -93,7 +93,7 @@ fn check_content(content: &Content, table: &Table, access: &Access) {
             .any(|piece| piece.starts_with("ns="))
     );
     if table.get(content.upstream).is_docker_hub() {
-        assert!(content.repository.contains('/'));
+        assert!(content.repository().contains('/'));
     }
     let asked = target(table, content.upstream, &content.path_and_query);
     assert_eq!(

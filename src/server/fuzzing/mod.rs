@@ -282,4 +282,64 @@ mod tests {
         assert!(heard.ends_with("\r\n\r\nabcde"), "{heard}");
         assert!(sent[1].contains("\r\nRange: bytes=3-\r\n"), "{sent:?}");
     }
+
+    /// A client that asks once and is told `told`, by an upstream that has answered `data zqu0000q`.
+    fn judged(told: &str, sent: &str) {
+        let client = Client::new(Script::read(
+            Role::Client,
+            0,
+            b"GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n",
+        ));
+        with(&client.record, |record| record.received = told.into());
+        let answer = b"HTTP/1.1 200 X\r\nContent-Length: 13\r\n\r\ndata \x1a";
+        let script = Script::read(Role::Upstream, 0, answer);
+        let upstream = Upstream {
+            origin: Origin::parse("http://registry.test").unwrap(),
+            address: IpAddr::from([8, 8, 4, 4]),
+            record: Shared::default(),
+        };
+        with(&upstream.record, |record| {
+            record.received = sent.into();
+            record.sent = script.bytes.len();
+            record.closed = true;
+        });
+        verdict::check(&[client], &[script], &[upstream]);
+    }
+
+    const TOLD: &str = "HTTP/1.1 200 X\r\nContent-Length: 13\r\n\r\ndata zqu0000q";
+    const SENT: &str = "GET /v2/a/tags/list HTTP/1.1\r\nHost: registry.test\r\nX: zqc0000q\r\nVia: 1.1 docxy-fuzzing\r\n\r\n";
+
+    #[test]
+    fn what_is_in_order_is_let_pass() {
+        judged(TOLD, SENT);
+    }
+
+    #[test]
+    fn what_is_not_in_order_is_seen() {
+        let told = [
+            ("data zqu", "evil zqu"),
+            ("13", "12"),
+            ("13\r\n", "13\r\nTransfer-Encoding: chunked\r\n"),
+            ("13\r\n", "13\r\nSet-Cookie: a\r\n"),
+            ("zqu0000q", "zqu0001q"),
+            ("200 X\r", "200 X\n"),
+        ];
+        let sent = [
+            ("zqc0000q", "zqc0001q"),
+            ("registry.test", "other.test"),
+            ("GET", "PUT"),
+            ("X:", "Connection:"),
+            ("X:", "Content-Length: 5\r\nX:"),
+            (
+                "\r\n\r\n",
+                "\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: registry.test\r\nVia: 1.1 docxy-fuzzing\r\n\r\n",
+            ),
+        ];
+        let told = told.map(|(from, to)| (TOLD.replacen(from, to, 1), SENT.to_owned()));
+        let sent = sent.map(|(from, to)| (TOLD.to_owned(), SENT.replacen(from, to, 1)));
+        for (told, sent) in told.into_iter().chain(sent) {
+            let seen = std::panic::catch_unwind(|| judged(&told, &sent));
+            assert!(seen.is_err(), "{told} {sent}");
+        }
+    }
 }
