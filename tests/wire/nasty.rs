@@ -175,7 +175,8 @@ fn a_thousand_requests_at_once_are_answered_in_order() {
 #[test]
 fn resets_in_the_middle_leave_nothing_behind() {
     let registry = Server::start(|_| Answer::ok(noise(300_000)));
-    let docxy = before_with(&registry, &["--log", "off"]);
+    // Each worker keeps an idle connection of its own to the registry.
+    let docxy = before_with(&registry, &["--log", "off", "--workers", "1"]);
     assert_eq!(get(&docxy, &blob()).body.len(), 300_000);
     let before = descriptors(&docxy);
     for _ in 0..200 {
