@@ -26,9 +26,6 @@ use crate::conn::stream::Stream;
 use crate::http::head::{Found, HeadError, HeadScanner, Limits};
 use crate::timeouts;
 
-/// Holds nearly every head in one read.
-const HEAD_BUFFER: usize = 4 * 1024;
-
 /// What one read of a body takes at most; also what a slow client makes docxy hold.
 pub const BODY_BUFFER: usize = 64 * 1024;
 
@@ -97,9 +94,7 @@ impl Conn {
 
     /// Gives up memory for what may come next; what has come stays.
     pub fn release(&mut self) {
-        if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
-        }
+        self.give_back();
         self.stream.want(0);
         self.stream.shrink();
     }
@@ -140,7 +135,8 @@ impl Conn {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        if self.buffer.is_empty() && room >= RECORD && !self.buffer.try_reclaim(room) {
+        if self.buffer.is_empty() && !self.buffer.try_reclaim(room) {
+            self.give_back();
             self.buffer = spare::lend(room);
         }
         self.buffer.reserve(room);
@@ -152,9 +148,9 @@ impl Conn {
         read
     }
 
-    /// Parts with a buffer for bodies that has nothing in it.
+    /// Parts with a buffer that has nothing in it.
     fn give_back(&mut self) {
-        if self.buffer.is_empty() && self.buffer.try_reclaim(RECORD) {
+        if self.buffer.is_empty() {
             spare::give_back(mem::take(&mut self.buffer));
         }
     }
@@ -195,7 +191,7 @@ impl Conn {
                 }
                 Found::Partial { new_lines: false } => {}
             }
-            match timeout_at(deadline, self.fill(HEAD_BUFFER)).await {
+            match timeout_at(deadline, self.fill(spare::SMALL)).await {
                 Err(_) => return Err(ReadHeadError::TimedOut),
                 Ok(Err(error)) => return Err(ReadHeadError::Io(error)),
                 Ok(Ok(0)) if self.buffer.is_empty() => return Err(ReadHeadError::Closed),
@@ -282,7 +278,7 @@ impl Conn {
             let mut drained = 0;
             while drained < LINGER_BYTES {
                 self.buffer.clear();
-                match self.fill(HEAD_BUFFER).await? {
+                match self.fill(spare::SMALL).await? {
                     0 => break,
                     count => drained += count,
                 }

@@ -1,5 +1,5 @@
-//! Buffers for bodies. A connection has one only while there is something in it, so that a worker needs few of them,
-//! however many bodies wait for an upstream or a client.
+//! Buffers for what is read. A connection has one only while there is something in it, so that a worker needs few of them,
+//! however many heads and bodies wait for an upstream or a client.
 
 use std::cell::RefCell;
 
@@ -7,17 +7,36 @@ use bytes::BytesMut;
 
 use crate::conn::read_ahead::RECORD;
 
-/// How many a worker keeps: one for what TLS has been given, one for what it has made of it.
-const KEPT: usize = 2;
+/// The least room that a buffer has: it holds nearly every head, and a small body with it.
+pub const SMALL: usize = 4 * 1024;
+
+/// How many small ones a worker keeps: requests that are read at the same moment are few.
+const KEPT_SMALL: usize = 4;
+
+/// How many large ones: one for what TLS has been given, one for what it has made of it.
+const KEPT_LARGE: usize = 2;
+
+#[derive(Debug)]
+struct Spare {
+    small: Vec<BytesMut>,
+    /// With room for a record of TLS at least.
+    large: Vec<BytesMut>,
+}
 
 thread_local! {
-    static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Spare> = const {
+        RefCell::new(Spare { small: Vec::new(), large: Vec::new() })
+    };
 }
 
 /// An empty buffer with room for so many bytes.
 pub fn lend(room: usize) -> BytesMut {
-    let mut buffer = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-    buffer.reserve(room);
+    let kept = SPARE.with_borrow_mut(|spare| match room {
+        ..RECORD => spare.small.pop(),
+        _ => spare.large.pop(),
+    });
+    let mut buffer = kept.unwrap_or_default();
+    buffer.reserve(room.max(SMALL));
     buffer
 }
 
@@ -25,10 +44,18 @@ pub fn lend(room: usize) -> BytesMut {
 pub fn give_back(mut buffer: BytesMut) {
     buffer.clear();
     SPARE.with_borrow_mut(|spare| {
-        if spare.len() < KEPT && buffer.try_reclaim(RECORD) {
-            spare.push(buffer);
+        if buffer.try_reclaim(RECORD) {
+            keep(&mut spare.large, KEPT_LARGE, buffer);
+        } else if buffer.try_reclaim(SMALL) {
+            keep(&mut spare.small, KEPT_SMALL, buffer);
         }
     });
+}
+
+fn keep(kept: &mut Vec<BytesMut>, most: usize, buffer: BytesMut) {
+    if kept.len() < most {
+        kept.push(buffer);
+    }
 }
 
 #[cfg(test)]
@@ -53,7 +80,21 @@ mod tests {
         ] {
             give_back(buffer);
         }
-        assert_eq!(SPARE.with_borrow(Vec::len), KEPT);
-        assert!(SPARE.with_borrow(|spare| spare.iter().all(|one| one.capacity() >= RECORD)));
+        SPARE.with_borrow(|spare| {
+            assert_eq!(spare.large.len(), KEPT_LARGE);
+            assert!(spare.large.iter().all(|one| one.capacity() >= RECORD));
+            assert!(spare.small.is_empty());
+        });
+    }
+
+    #[test]
+    fn small_ones_are_not_mixed_with_large_ones() {
+        for buffer in [lend(1), lend(SMALL), lend(RECORD - 1), lend(RECORD)] {
+            give_back(buffer);
+        }
+        SPARE.with_borrow(|spare| {
+            assert_eq!((spare.small.len(), spare.large.len()), (3, 1));
+            assert!(spare.small.iter().all(|one| one.capacity() >= SMALL));
+        });
     }
 }
