@@ -88,7 +88,7 @@ fn containerd_without_login() {
                 let containerd = Containerd::start();
                 containerd.pull_from(pull, NAME, HostsToml::default())
             },
-            |outcome| outcome.unwrap(),
+            |outcome| drop(outcome.unwrap()),
         );
     }
 }
