@@ -49,6 +49,7 @@ pub fn rewrite(data: &[u8]) {
             (Credentials::Sent, Part::AsAsked, None),
             (Credentials::Withheld, Part::AsAsked, Some(17)),
             (Credentials::Token("token"), FIRST_BYTE, None),
+            (Credentials::Basic("QTpC"), Part::AsAsked, None),
         ] {
             check_request(&head, credentials, part, body);
         }
@@ -109,6 +110,9 @@ fn check_request(
         Credentials::Withheld => assert!(authorizations.is_empty()),
         Credentials::Token(token) => {
             assert_eq!(authorizations, [format!("Bearer {token}").as_bytes()]);
+        }
+        Credentials::Basic(login) => {
+            assert_eq!(authorizations, [format!("Basic {login}").as_bytes()]);
         }
     }
     if let Part::Only(range) = part {

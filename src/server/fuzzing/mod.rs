@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use self::script::with;
 use self::script::{MARK_START, Role, Script, Shared, play};
 use self::verdict::{Client, Upstream};
+use crate::account::Accounts;
 use crate::behind::TrustedProxies;
 use crate::conn::Conn;
 use crate::conn::memory;
@@ -29,6 +30,7 @@ use crate::http::uri::{Origin, Scheme};
 use crate::limits::admission::{Admission, Limits};
 use crate::log::{Level, Log};
 use crate::proxy::current::Current;
+use crate::proxy::quota::Quotas;
 use crate::proxy::realm::Realms;
 use crate::proxy::{Peer, Proxy};
 use crate::registry::access::Access;
@@ -185,6 +187,8 @@ fn docxy(options: &[u8]) -> Proxy {
     };
     let shared = proxy::Shared {
         realms: Realms::new(table.ids().count()),
+        accounts: Accounts::default(),
+        quotas: Quotas::new(table.ids().count()),
         access: Access::open(&table),
         table,
         allow_client: Vec::new(),
@@ -200,12 +204,18 @@ fn docxy(options: &[u8]) -> Proxy {
             of_one_client: None,
         })),
         handshakes: Arc::new(Handshakes::new()),
-        log: Log::new(Level::Off),
+        log: log(),
     };
     Proxy {
         shared: Arc::new(shared),
-        client: Arc::new(upstream::Client::new(tls(), timeouts, Log::new(Level::Off))),
+        client: Arc::new(upstream::Client::new(tls(), timeouts, log())),
     }
+}
+
+/// A log is made once, for as long as the process lives.
+fn log() -> Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    *LOG.get_or_init(|| Log::new(Level::Off))
 }
 
 /// Never used, since connections in memory are in plain, but costly to make.
