@@ -122,6 +122,7 @@ impl Conn {
             && Pin::new(&mut self.stream)
                 .poll_read(&mut cx, &mut probe)
                 .is_pending()
+            && self.stream.is_silent()
     }
 
     /// Reads up to `room` bytes, as many as are there, and says how many; it waits for the first only, and 0 is the end.
@@ -307,5 +308,33 @@ async fn within<T>(limit: Duration, write: impl Future<Output = io::Result<T>>) 
         Poll::Pending => timeout(limit, write)
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{Shutdown, TcpListener};
+
+    use super::*;
+
+    /// A connection, and its other end.
+    fn pair() -> (Conn, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        near.set_nonblocking(true).unwrap();
+        let near = tokio::net::TcpStream::from_std(near).unwrap();
+        (Conn::new(Stream::Tcp(near)), listener.accept().unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn what_came_a_moment_ago_is_noticed_before_the_runtime_has_waited() {
+        let (mut conn, mut far) = pair();
+        assert!(conn.is_quiet());
+        far.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        assert!(!conn.is_quiet());
+        let (mut conn, far) = pair();
+        far.shutdown(Shutdown::Write).unwrap();
+        assert!(!conn.is_quiet());
     }
 }

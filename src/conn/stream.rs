@@ -1,6 +1,7 @@
 //! A TCP connection, plain or under TLS, from either side.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -74,6 +75,17 @@ impl Stream {
         }
         // Where the option cannot be set the peer sees a plain end, which is what it would have seen without it.
         let _ = SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Whether nothing lies ready at the system, not even an end. The runtime learns of what comes only when it waits.
+    pub fn is_silent(&self) -> bool {
+        #[cfg(any(test, fuzzing))]
+        if let Stream::Memory(_) = self {
+            return true;
+        }
+        let mut byte = [MaybeUninit::uninit()];
+        let peeked = SockRef::from(self.tcp()).peek(&mut byte);
+        matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Waits until there is something to read, or an end, without a buffer of the caller's.

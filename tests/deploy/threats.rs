@@ -23,7 +23,12 @@ fn every_test_that_holds_a_threat_off_exists() {
         } else {
             format!("tests/{file}")
         };
-        let marked = ["#[test]\n    fn", "#[test]\nfn"].map(|mark| format!("{mark} {function}("));
+        let marks = [
+            "#[test]\n    fn",
+            "#[test]\nfn",
+            "#[tokio::test]\n    async fn",
+        ];
+        let marked = marks.map(|mark| format!("{mark} {function}("));
         let code = text(&path);
         assert!(
             marked.iter().any(|mark| code.contains(mark)),
