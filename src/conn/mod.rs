@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::conn::read_ahead::RECORD;
@@ -115,14 +115,7 @@ impl Conn {
 
     /// Whether nothing has come, not even an end: what a connection must be to carry another request.
     pub fn is_quiet(&mut self) -> bool {
-        let mut byte = [0; 1];
-        let mut probe = ReadBuf::new(&mut byte);
-        let mut cx = Context::from_waker(Waker::noop());
-        self.buffer.is_empty()
-            && Pin::new(&mut self.stream)
-                .poll_read(&mut cx, &mut probe)
-                .is_pending()
-            && self.stream.is_silent()
+        self.buffer.is_empty() && self.stream.is_silent()
     }
 
     /// Reads up to `room` bytes, as many as are there, and says how many; it waits for the first only, and 0 is the end.

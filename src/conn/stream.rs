@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -77,15 +77,19 @@ impl Stream {
         let _ = SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
     }
 
-    /// Whether nothing lies ready at the system, not even an end. The runtime learns of what comes only when it waits.
-    pub fn is_silent(&self) -> bool {
-        #[cfg(any(test, fuzzing))]
-        if let Stream::Memory(_) = self {
-            return true;
+    /// Whether nothing has come, not even an end. The system is asked, since the runtime learns of it only when it waits.
+    pub fn is_silent(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self {
+            Stream::Tcp(tcp) => has_nothing(tcp),
+            // What TLS has for itself alone, such as tickets, is no message; it is read on the way.
+            Stream::Tls(tls) => {
+                Pin::new(&mut **tls).poll_fill_buf(&mut cx).is_pending()
+                    && has_nothing(tls.get_ref().0.tcp())
+            }
+            #[cfg(any(test, fuzzing))]
+            Stream::Memory(memory) => memory.poll_readable(&mut cx).is_pending(),
         }
-        let mut byte = [MaybeUninit::uninit()];
-        let peeked = SockRef::from(self.tcp()).peek(&mut byte);
-        matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Waits until there is something to read, or an end, without a buffer of the caller's.
@@ -119,6 +123,12 @@ impl Stream {
             Poll::Pending
         }
     }
+}
+
+fn has_nothing(tcp: &TcpStream) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    let peeked = SockRef::from(tcp).peek(&mut byte);
+    matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl AsyncRead for Stream {
