@@ -134,8 +134,7 @@ impl Accounts {
     ) -> Result<Accounts, String> {
         let known = |id| {
             let (accounts, old) = before?;
-            let same = old.ids().find(|&other| old.get(other) == table.get(id))?;
-            accounts.get(same)
+            accounts.get(old.counterpart(table, id)?)
         };
         let mut of = Vec::new();
         for (id, settings) in table.ids().zip(settings) {

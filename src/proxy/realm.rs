@@ -50,7 +50,7 @@ impl Realms {
     pub fn carried_over(&self, before: &Table, table: &Table) -> Realms {
         let known = self.lock();
         let of = |id| {
-            let same = before.ids().find(|&old| before.get(old) == table.get(id));
+            let same = before.counterpart(table, id);
             let known = same.and_then(|old| known.get(old.index()));
             known.cloned().unwrap_or_default()
         };

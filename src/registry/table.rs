@@ -244,6 +244,11 @@ impl Table {
         (0..self.upstreams.len()).map(UpstreamId)
     }
 
+    /// The place in this table of what `other` has at `id`, if it is here as it is there.
+    pub fn counterpart(&self, other: &Table, id: UpstreamId) -> Option<UpstreamId> {
+        self.ids().find(|&here| self.get(here) == other.get(id))
+    }
+
     /// Whether there is more than one upstream.
     pub fn is_shared(&self) -> bool {
         self.upstreams.len() > 1
