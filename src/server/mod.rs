@@ -52,36 +52,22 @@ pub async fn run(
     drain: impl Fn() -> Duration,
     mut signal: impl AsyncFnMut(),
 ) -> io::Result<Ended> {
-    let Running {
-        workers,
-        stopper,
-        stop,
-        admission,
-        log,
-        ..
-    } = running;
-    let workers: Arc<[Worker]> = workers.into();
+    let (stopper, log) = (&running.stopper, running.log);
+    let workers: Arc<[Worker]> = running.workers.into();
     // Every acceptor and every connection holds a sender; when all are gone, so is all work.
     let (working, mut all_done) = mpsc::channel(1);
     let mut acceptors = JoinSet::new();
-    for Bound {
-        tcp,
-        tls,
-        proxy_protocol,
-        ..
-    } in bound
-    {
-        let tcp = TcpListener::from_std(tcp)?;
+    for bound in bound {
         let acceptor = Acceptor {
-            tcp,
-            tls,
-            proxy_protocol,
+            tcp: TcpListener::from_std(bound.tcp)?,
+            tls: bound.tls,
+            proxy_protocol: bound.proxy_protocol,
             workers: Arc::clone(&workers),
-            admission: Arc::clone(&admission),
+            admission: Arc::clone(&running.admission),
             log,
             working: working.clone(),
         };
-        acceptors.spawn(acceptor.run(stop.clone()));
+        acceptors.spawn(acceptor.run(running.stop.clone()));
     }
     drop(working);
     let supervisor = Supervisor::from_environment();

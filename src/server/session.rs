@@ -94,8 +94,11 @@ async fn serve_some(
 ) -> Next {
     loop {
         let next = serve_one(current, admission, client, peer, stop).await;
+        if next != Next::Again {
+            return next;
+        }
         let is_soon_back = timeout(timeouts::CLIENT_SOON_BACK, client.idle());
-        if next != Next::Again || !matches!(is_soon_back.await, Ok(Ok(()))) {
+        if !matches!(is_soon_back.await, Ok(Ok(()))) {
             return next;
         }
     }
