@@ -11,6 +11,7 @@ use socket2::{Domain, Socket, Type};
 use crate::docxy::Docxy;
 use crate::stand::NAME;
 use crate::stand::{before_with, blob, get, named, own_error};
+use crate::tls_keys::start_with;
 use crate::wire::answer::Act;
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Client, Closing, Gate, PATIENCE, Response, Server};
@@ -84,19 +85,10 @@ fn beyond_the_limit_tls_clients_are_told_so_too() {
     let registry = halting(&gate);
     let directory = tempfile::tempdir().unwrap();
     let identity = Identity::new();
-    let (cert, key) = identity.write(directory.path());
-    let docxy = Docxy::start(&[
-        "--listen",
-        "https://127.0.0.1:0",
-        "--upstream",
-        &named(NAME, &registry),
-        "--max-connections",
-        "1",
-        "--tls-cert",
-        cert.to_str().unwrap(),
-        "--tls-key",
-        key.to_str().unwrap(),
-    ]);
+    let pair = identity.write(directory.path());
+    let upstream = named(NAME, &registry);
+    let args = ["--upstream", &upstream, "--max-connections", "1"];
+    let docxy = start_with(&[pair], &args);
     let connect = || Client::connect_tls(docxy.addr(), identity.client(&["http/1.1"]));
     let client = in_the_middle(connect());
     assert_turned_away(&connect().ask(&Ask::get(&blob())), "--max-connections)");

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, NAME};
-use crate::stand::{before_with, blob, get, named};
+use crate::stand::{before_with, blob, get, named, with_one_worker};
+use crate::tls_keys::start_with;
 use crate::wire::answer::Act;
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Client, Closing, Gate, PATIENCE, Server, noise};
@@ -93,7 +94,7 @@ fn a_head_that_drips_has_ten_seconds_in_all() {
 fn of_too_many_unfinished_heads_the_oldest_go() {
     let registry = Server::start(|_| Answer::ok("x"));
     // With one worker they are served in the order in which they came.
-    let docxy = before_with(&registry, &["--max-connections", "400", "--workers", "1"]);
+    let docxy = with_one_worker(&registry, &["--max-connections", "400"]);
     let slow = begun(docxy.addr(), b"GET /v2/ HTTP/1.1\r\nHost: a", 200);
     wait_until("a quarter of all stays", || still_open(&slow) == 100);
     assert_eq!(still_open(&slow[..50]), 0, "the oldest went first");
@@ -104,20 +105,11 @@ fn of_too_many_unfinished_heads_the_oldest_go() {
 fn of_too_many_unfinished_hellos_the_oldest_go() {
     let directory = tempfile::tempdir().unwrap();
     let identity = Identity::new();
-    let (cert, key) = identity.write(directory.path());
+    let pair = identity.write(directory.path());
     let registry = Server::start(|_| Answer::ok("x"));
-    let docxy = Docxy::start(&[
-        "--listen",
-        "https://127.0.0.1:0",
-        "--upstream",
-        &named(NAME, &registry),
-        "--max-connections",
-        "400",
-        "--tls-cert",
-        cert.to_str().unwrap(),
-        "--tls-key",
-        key.to_str().unwrap(),
-    ]);
+    let upstream = named(NAME, &registry);
+    let args = ["--upstream", &upstream, "--max-connections", "400"];
+    let docxy = start_with(&[pair], &args);
     // A record of 512 bytes, of which a ClientHello begins and does not end.
     let slow = begun(
         docxy.addr(),
@@ -132,15 +124,8 @@ fn of_too_many_unfinished_hellos_the_oldest_go() {
 #[test]
 fn a_handshake_that_stops_has_ten_seconds() {
     let directory = tempfile::tempdir().unwrap();
-    let (cert, key) = Identity::new().write(directory.path());
-    let docxy = Docxy::start(&[
-        "--listen",
-        "https://127.0.0.1:0",
-        "--tls-cert",
-        cert.to_str().unwrap(),
-        "--tls-key",
-        key.to_str().unwrap(),
-    ]);
+    let pair = Identity::new().write(directory.path());
+    let docxy = start_with(&[pair], &[]);
     let start = Instant::now();
     let mut slow = begun(docxy.addr(), b"\x16\x03\x01\x02", 1).remove(0);
     assert_eq!(slow.read(&mut [0]).unwrap_or(0), 0);
@@ -176,7 +161,7 @@ fn a_thousand_requests_at_once_are_answered_in_order() {
 fn resets_in_the_middle_leave_nothing_behind() {
     let registry = Server::start(|_| Answer::ok(noise(300_000)));
     // Each worker keeps an idle connection of its own to the registry.
-    let docxy = before_with(&registry, &["--log", "off", "--workers", "1"]);
+    let docxy = with_one_worker(&registry, &["--log", "off"]);
     assert_eq!(get(&docxy, &blob()).body.len(), 300_000);
     let before = descriptors(&docxy);
     for _ in 0..200 {
