@@ -220,9 +220,16 @@ fn one_token_is_fetched_at_a_time() {
             .send("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"token\":\"one\"}")
     });
     let realm = format!("{}/token", auth.url());
+    // Whoever asks after the first challenge goes for the token without one.
+    let challenges = Gate::new();
+    let held = challenges.clone();
     let registry = Server::start(move |request| match request.head.one("authorization") {
         Some("Bearer one") => Answer::ok("{}"),
-        _ => challenge(&realm, request),
+        _ => {
+            let mut answer = challenge(&realm, request);
+            answer.acts.insert(0, Act::Wait(held.clone()));
+            answer
+        }
     });
     let directory = tempfile::tempdir().unwrap();
     let docxy = Docxy::start(&["--config", &configured(&registry, &directory, "")]);
@@ -231,6 +238,7 @@ fn one_token_is_fetched_at_a_time() {
         client.send(Ask::get(MANIFEST).bytes());
     }
     registry.wait_for_requests(8);
+    challenges.open();
     auth.wait_for_requests(1);
     gate.open();
     for client in &mut clients {
