@@ -1,6 +1,6 @@
 //! `Link` (RFC 8288) and `Location` in the client's view (design §6): what points at the upstream points through docxy.
 
-use super::route::{Place, without_ns};
+use super::route::place::{Place, without_ns};
 use crate::http::uri::{Target, split_query};
 
 /// A `Location` as the client must see it: path-absolute, with its prefix after `/v2/` and its `ns` in the query.

@@ -10,7 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 pub use super::access::Identity;
 use super::access::{Access, Refusal};
 use super::name;
-use super::route::{Quoted, repository_of, split_upstream};
+use super::route::error::Quoted;
+use super::route::place::{repository_of, split_upstream};
 use super::table::{Table, UpstreamId};
 
 /// The token that clients get for an upstream that needs none; it is never forwarded.
