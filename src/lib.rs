@@ -17,7 +17,7 @@
 //!    [`token`](proxy::token) does the same for tokens, at the [`realm`](proxy::realm) that the upstream announced or that
 //!    [`discover`](proxy::discover) finds.
 //! 5. [`upstream`] takes a connection from the [`pool`](upstream::pool) or [dials](upstream::dial) one, sends, and reads the
-//!    head of the answer. It [tries](upstream::tries) again where that is safe, unless there is an
+//!    head of the answer, by the way that its [`egress`] says. It [tries](upstream::tries) again where that is safe, unless there is an
 //!    [`outage`](upstream::outage).
 //! 6. [`relay`](server::relay) moves the body from the one connection to the other, one buffer at a time or through a
 //!    [pipe](conn::splice). A blob that breaks off is [resumed](proxy::resume), so that the client sees one body.
@@ -46,6 +46,8 @@ pub mod proxy;
 pub mod account;
 
 pub mod upstream;
+
+pub mod egress;
 
 pub mod answer;
 pub mod behind;

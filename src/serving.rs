@@ -1,17 +1,13 @@
 //! By what the workers serve: made of a configuration, and of another one while they run.
 
 use std::error::Error;
-use std::fs;
-use std::iter::zip;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-use rustls::ClientConfig;
 
 use crate::account::Accounts;
 use crate::behind::TrustedProxies;
 use crate::config::Config;
+use crate::egress::Egresses;
 use crate::limits::admission::Admission;
 use crate::log::Log;
 use crate::proxy::current::Current;
@@ -19,26 +15,19 @@ use crate::proxy::quota::Quotas;
 use crate::proxy::realm::Realms;
 use crate::proxy::{Proxy, Shared};
 use crate::tls::handshakes::Handshakes;
-use crate::tls::{self, PemFile, TlsError};
+use crate::tls::{self, TlsError};
 use crate::upstream::Client;
 
 /// By what each worker serves. A clone is another hold on the same.
 #[derive(Clone, Debug)]
 pub struct Serving {
     workers: Arc<[Arc<Current>]>,
-    roots: Roots,
-}
-
-/// By what upstreams are verified, and what was read for it.
-#[derive(Clone, Debug)]
-pub struct Roots {
-    file: Option<(PathBuf, Vec<u8>)>,
-    tls: Arc<ClientConfig>,
 }
 
 /// What no configuration changes.
 struct Lasting {
     accounts: Accounts,
+    egresses: Egresses,
     quotas: Quotas,
     realms: Realms,
     ca: Option<String>,
@@ -46,25 +35,6 @@ struct Lasting {
     admission: Arc<Admission>,
     handshakes: Arc<Handshakes>,
     log: Log,
-}
-
-impl Roots {
-    /// Reads the file of roots that `config` names.
-    pub fn of(config: &Config) -> Result<Roots, TlsError> {
-        let path = config.upstream_ca.as_ref();
-        // Read twice; a file that changes in between is noticed at the next reload.
-        let file = path.map(|path| (path.clone(), fs::read(path).unwrap_or_default()));
-        let extra = path.map(|path| PemFile {
-            flag: "upstream-ca",
-            path,
-        });
-        let tls = tls::towards_upstreams(extra)?;
-        Ok(Roots { file, tls })
-    }
-
-    fn clients(&self, workers: usize, config: &Config, log: Log) -> Vec<Client> {
-        Client::for_workers(workers, &self.tls, config.timeouts, log)
-    }
 }
 
 impl Serving {
@@ -75,11 +45,11 @@ impl Serving {
         admission: &Arc<Admission>,
         log: Log,
     ) -> Result<Serving, Box<dyn Error>> {
-        let roots = Roots::of(config)?;
         let name = u64::from_ne_bytes(tls::random()?);
         let upstreams = config.table.ids().count();
         let lasting = Lasting {
             accounts: Accounts::open(&config.accounts, &config.table, None)?,
+            egresses: Egresses::open(&config.egress, None)?,
             quotas: Quotas::new(upstreams),
             realms: Realms::new(upstreams),
             ca,
@@ -90,10 +60,9 @@ impl Serving {
         };
         let shared = Arc::new(shared(config, lasting));
         let current = |client| Arc::new(Current::new(proxy(&shared, client)));
-        let clients = roots.clients(config.workers.get(), config, log);
+        let clients = Client::for_workers(config.workers.get(), config.timeouts, log);
         Ok(Serving {
             workers: clients.into_iter().map(current).collect(),
-            roots,
         })
     }
 
@@ -124,15 +93,22 @@ impl Serving {
         Accounts::open(&config.accounts, &config.table, before)
     }
 
-    /// Serves as `config` says from the next request on. Connections to upstreams stay, unless they were verified by other
-    /// roots.
-    pub fn change(&mut self, config: &Config, accounts: Accounts, roots: Roots) {
+    /// The ways to the upstreams of `config`, with the files that they need; what stays as it was keeps its connections.
+    pub fn egresses_of(&self, config: &Config) -> Result<Egresses, TlsError> {
+        let before = self.workers.first().map(|worker| worker.get());
+        let before = before.as_ref().map(|proxy| &proxy.shared.egresses);
+        Egresses::open(&config.egress, before)
+    }
+
+    /// Serves as `config` says from the next request on. Connections to upstreams stay, unless they are reached by another way.
+    pub fn change(&mut self, config: &Config, accounts: Accounts, egresses: Egresses) {
         let Some(before) = self.workers.first().map(|worker| worker.get()) else {
             return;
         };
         let before = &before.shared;
         let lasting = Lasting {
             accounts,
+            egresses,
             quotas: Quotas::new(config.table.ids().count()),
             realms: before.realms.carried_over(&before.table, &config.table),
             ca: before.ca.clone(),
@@ -142,16 +118,8 @@ impl Serving {
             log: before.log,
         };
         let shared = Arc::new(shared(config, lasting));
-        let clients: Vec<Client> = if roots.file == self.roots.file {
-            let workers = self.workers.iter();
-            workers
-                .map(|worker| worker.get().client.with(config.timeouts))
-                .collect()
-        } else {
-            roots.clients(self.workers.len(), config, before.log)
-        };
-        self.roots = roots;
-        for (worker, client) in zip(self.workers.iter(), clients) {
+        for worker in self.workers.iter() {
+            let client = worker.get().client.with(config.timeouts);
             worker.replace(proxy(&shared, client));
         }
     }
@@ -175,6 +143,7 @@ fn shared(config: &Config, lasting: Lasting) -> Shared {
         ca: lasting.ca,
         via: lasting.via,
         accounts: lasting.accounts,
+        egresses: lasting.egresses,
         quotas: lasting.quotas,
         realms: lasting.realms,
         timeouts: config.timeouts,

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use instant_acme::{Account, NewAccount};
-use rustls::ClientConfig;
 use tokio::runtime;
 use tokio::time::{sleep, timeout};
 
@@ -17,12 +16,13 @@ use super::order::{self, OrderError};
 use super::schedule;
 use super::settings::Settings;
 use super::transport::Transport;
+use crate::egress::{Egress, EgressSettings};
 use crate::log::Log;
 use crate::state::StateDir;
 use crate::stop::Stop;
 use crate::timeouts::Timeouts;
+use crate::tls;
 use crate::tls::store::{CertSet, CertStore};
-use crate::tls::{self, PemFile};
 use crate::upstream::Client;
 
 /// One attempt, from the first request to the certificate; every wait within it has its own limit.
@@ -40,7 +40,7 @@ pub struct Acme {
     account: Option<Vec<u8>>,
     held: Option<Held>,
     store: Arc<CertStore>,
-    tls: Arc<ClientConfig>,
+    egress: Egress,
     timeouts: Timeouts,
 }
 
@@ -84,11 +84,13 @@ impl Acme {
         state: StateDir,
         timeouts: Timeouts,
     ) -> Result<Acme, Box<dyn Error>> {
-        let roots = settings.ca.as_deref().map(|path| PemFile {
-            flag: "acme-ca",
-            path,
-        });
-        let tls = tls::towards_upstreams(roots)?;
+        let egress = Egress::open(&EgressSettings {
+            ca: settings
+                .ca
+                .iter()
+                .map(|path| ("acme-ca", path.clone()))
+                .collect(),
+        })?;
         let kept = Kept::new(state, &settings.directory);
         let (account, held) = (kept.account()?, kept.certificate()?);
         let store = match &held {
@@ -101,7 +103,7 @@ impl Acme {
             account,
             held,
             store: Arc::new(store),
-            tls,
+            egress,
             timeouts,
         })
     }
@@ -200,8 +202,9 @@ impl Acme {
     }
 
     async fn account(&mut self, log: Log) -> Result<Account, AttemptError> {
-        let client = Client::new(Arc::clone(&self.tls), self.timeouts, log);
-        let builder = Account::builder_with_http(Box::new(Transport::new(client)));
+        let client = Client::new(self.timeouts, log);
+        let transport = Transport::new(client, self.egress.clone());
+        let builder = Account::builder_with_http(Box::new(transport));
         if let Some(bytes) = &self.account {
             let credentials = read_account(bytes).map_err(instant_acme::Error::Json)?;
             return Ok(builder.from_credentials(credentials).await?);

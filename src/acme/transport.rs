@@ -10,6 +10,7 @@ use bytes::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 
 use crate::conn::body::BodyError;
+use crate::egress::Egress;
 use crate::http::uri::{Scheme, Target};
 use crate::http::write::HeadWriter;
 use crate::upstream::fault::UpstreamError;
@@ -27,6 +28,7 @@ const USER_AGENT: &str = concat!("docxy/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub struct Transport {
     client: Arc<Client>,
+    egress: Egress,
 }
 
 /// Why a request has no answer of use.
@@ -59,10 +61,11 @@ impl fmt::Display for TransportError {
 impl std::error::Error for TransportError {}
 
 impl Transport {
-    /// A transport over this client.
-    pub fn new(client: Client) -> Transport {
+    /// A transport over this client, by this way.
+    pub fn new(client: Client, egress: Egress) -> Transport {
         Transport {
             client: Arc::new(client),
+            egress,
         }
     }
 }
@@ -72,13 +75,14 @@ impl HttpClient for Transport {
         &self,
         request: Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
-        let client = Arc::clone(&self.client);
-        Box::pin(async move { exchange(&client, request).await })
+        let (client, egress) = (Arc::clone(&self.client), self.egress.clone());
+        Box::pin(async move { exchange(&client, &egress, request).await })
     }
 }
 
 async fn exchange(
     client: &Client,
+    egress: &Egress,
     request: Request<BodyWrapper<Bytes>>,
 ) -> Result<BytesResponse, Error> {
     let (parts, body) = request.into_parts();
@@ -98,7 +102,7 @@ async fn exchange(
     };
     // The operator has named the server, wherever it is.
     let sent = client
-        .send(&target.origin, None, &message, &mut Tries::new())
+        .send(&target.origin, egress, None, &message, &mut Tries::new())
         .await;
     answer(
         &target,

@@ -28,6 +28,7 @@ use self::upstreams::UpstreamSettings;
 use crate::account::AccountSettings;
 use crate::acme;
 use crate::args::Args;
+use crate::egress::EgressSettings;
 use crate::http::uri::{Host, Origin, Scheme};
 use crate::listen::{Certificate, Listen};
 use crate::log::Level;
@@ -60,8 +61,8 @@ pub struct Config {
     pub public_url: Option<Origin>,
     /// The upstreams.
     pub table: Table,
-    /// More roots to trust for them.
-    pub upstream_ca: Option<PathBuf>,
+    /// How they are reached, by their places in the table.
+    pub egress: Vec<EgressSettings>,
     /// The repositories that may pass.
     pub access: Access,
     /// The accounts of the upstreams, by their places in the table.
@@ -103,6 +104,7 @@ impl Config {
         let upstreams = without_overridden(&settings);
         let table = table(&settings, &upstreams)?;
         let access = access(&settings, &upstreams, &table)?;
+        let egress = vec![egress(&settings); table.ids().count()];
         let accounts = upstreams::accounts(&upstreams, &table)?;
         let public_url = settings.public_url.as_deref().map(parse_public_url);
         let pairs = tls_pairs(&settings.tls_cert, &settings.tls_key)?;
@@ -124,7 +126,7 @@ impl Config {
             state_dir: settings.state_dir.clone().or_else(state::default_dir),
             public_url: public_url.transpose()?,
             table,
-            upstream_ca: settings.upstream_ca.clone(),
+            egress,
             access,
             accounts,
             allow_client,
@@ -348,6 +350,14 @@ fn access(
     let denied = access.deny_also(&settings.deny, table);
     denied.map_err(|error| Key::of("deny").fault(&error))?;
     Ok(access)
+}
+
+/// How all upstreams are reached.
+fn egress(settings: &Settings) -> EgressSettings {
+    let ca = settings.upstream_ca.iter();
+    EgressSettings {
+        ca: ca.map(|path| ("upstream-ca", path.clone())).collect(),
+    }
 }
 
 fn pairs<'a>(

@@ -226,12 +226,13 @@ impl Proxy {
             body: journey.body.unwrap_or_default(),
             over: journey.over,
         };
-        let origin = &journey.trail.target().origin;
+        let (origin, reach) = (&journey.trail.target().origin, journey.trail.reach());
+        let egress = self.shared.egresses.get(journey.upstream);
         trace.asked = Some(origin.clone());
         let before = journey.tries.repeated();
         let sent = self
             .client
-            .send(origin, journey.trail.reach(), &message, &mut journey.tries)
+            .send(origin, egress, reach, &message, &mut journey.tries)
             .await;
         trace.retries += journey.tries.repeated() - before;
         let reply = sent?;

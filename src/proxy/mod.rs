@@ -22,6 +22,7 @@ use ipnet::IpNet;
 use crate::account::Accounts;
 use crate::answer::Answer;
 use crate::behind::TrustedProxies;
+use crate::egress::Egresses;
 use crate::http::head::RequestHead;
 use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
@@ -55,6 +56,8 @@ pub struct Proxy {
 pub struct Shared {
     /// The upstreams.
     pub table: Table,
+    /// How they are reached.
+    pub egresses: Egresses,
     /// The repositories that may pass.
     pub access: Access,
     /// The clients that are served; empty for all.

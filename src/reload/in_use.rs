@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::config::load::load;
 use crate::log::Log;
 use crate::selfmade::names::Wanted;
-use crate::serving::{Roots, Serving};
+use crate::serving::Serving;
 use crate::tls::files::TlsFiles;
 use crate::tls::watch::Watch;
 
@@ -40,7 +40,7 @@ impl InUse {
             return Ok(());
         }
         let new = load(&self.line)?;
-        let roots = Roots::of(&new)?;
+        let egresses = self.serving.egresses_of(&new)?;
         let waits = self.waits_for_restart(&new);
         let files = self.changed_files(&new)?;
         let accounts = self.serving.accounts_of(&new)?;
@@ -48,7 +48,7 @@ impl InUse {
             self.files.take_over(files);
         }
         self.passwords = Watch::new(accounts.files());
-        self.serving.change(&new, accounts, roots);
+        self.serving.change(&new, accounts, egresses);
         if let Some(names) = &self.certificate_names {
             names.send_replace(new.certificate_names());
         }

@@ -54,16 +54,24 @@ pub struct PemFile<'a> {
     pub path: &'a Path,
 }
 
-/// What upstreams are verified by: the built-in roots and those in `extra`.
-pub fn towards_upstreams(extra: Option<PemFile<'_>>) -> Result<Arc<ClientConfig>, TlsError> {
+/// The roots in a file, each of which can be used.
+pub fn roots(file: PemFile<'_>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let (found, mut usable) = (file.certificates()?, RootCertStore::empty());
+    for certificate in &found {
+        let added = usable.add(certificate.clone());
+        added.map_err(|error| file.fault(format_args!("holds no usable root: {error}")))?;
+    }
+    Ok(found)
+}
+
+/// What upstreams are verified by: the built-in roots and `extra`.
+pub fn towards_upstreams(extra: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
-    if let Some(file) = extra {
-        for certificate in file.certificates()? {
-            let added = roots.add(certificate);
-            added.map_err(|error| file.fault(format_args!("holds no usable root: {error}")))?;
-        }
+    for certificate in extra {
+        let added = roots.add(certificate.clone());
+        added.map_err(|error| unusable(&error))?;
     }
     let mut config = ClientConfig::builder_with_provider(suites::in_order(provider()))
         .with_safe_default_protocol_versions()

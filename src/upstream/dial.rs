@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::conn::read_ahead::ReadAhead;
 use crate::conn::stream::Stream;
+use crate::egress::Egress;
 use crate::http::uri::{Host, Origin, Scheme};
 use crate::registry::reach::Reach;
 use crate::registry::redirect::may_dial;
@@ -25,10 +26,9 @@ use crate::upstream::resolve::Resolver;
 use crate::upstream::scripted;
 
 /// Makes connections.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Dialler {
     resolver: Resolver,
-    tls: Arc<ClientConfig>,
 }
 
 /// Why there is no connection.
@@ -97,20 +97,13 @@ fn is_want(error: &io::Error) -> bool {
 pub type Shunned = Vec<IpAddr>;
 
 impl Dialler {
-    /// One that knows no name yet.
-    pub fn new(tls: Arc<ClientConfig>) -> Dialler {
-        Dialler {
-            resolver: Resolver::default(),
-            tls,
-        }
-    }
-
-    /// Connects to `origin` before `deadline`; with a `reach`, only to addresses within it.
+    /// Connects to `origin`, by the way of `egress`, before `deadline`; with a `reach`, only to addresses within it.
     ///
     /// The address that was checked is the one that is connected to: names are not looked up again.
     pub async fn dial(
         &self,
         origin: &Origin,
+        egress: &Egress,
         reach: Option<Reach>,
         shunned: &mut Shunned,
         deadline: Option<Instant>,
@@ -132,7 +125,7 @@ impl Dialler {
             Scheme::Https => {
                 let address = tcp.peer_addr().map(|peer| peer.ip()).ok();
                 let by = deadline_within(timeouts::TLS_HANDSHAKE, deadline);
-                let tls = start_tls(tcp, origin.host(), &self.tls, by).await;
+                let tls = start_tls(tcp, origin.host(), egress.tls(), by).await;
                 tls.map_err(|error| {
                     shunned.extend(address);
                     DialError::Tls(error)

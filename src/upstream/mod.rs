@@ -17,12 +17,12 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use rustls::ClientConfig;
 use tokio::time::sleep;
 
 use crate::conn::Conn;
 use crate::conn::body::Body;
 use crate::conn::stream::Stream;
+use crate::egress::Egress;
 use crate::http::uri::Origin;
 use crate::log::Log;
 use crate::registry::reach::Reach;
@@ -50,11 +50,12 @@ pub struct Client {
     log: Log,
 }
 
-/// Connections are shared only between requests that may reach the same addresses: what a private upstream may point to,
-/// a public one may not, even under the same name.
+/// Connections are shared only between requests that go the same way and may reach the same addresses: what a private
+/// upstream may point to, a public one may not, even under the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     origin: Origin,
+    egress: Egress,
     reach: Option<Reach>,
 }
 
@@ -83,22 +84,17 @@ pub enum Over {
 
 impl Client {
     /// A client without connections.
-    pub fn new(tls: Arc<ClientConfig>, timeouts: Timeouts, log: Log) -> Client {
-        Client::sharing((Arc::default(), DialQueue::new()), 1, tls, timeouts, log)
+    pub fn new(timeouts: Timeouts, log: Log) -> Client {
+        Client::sharing((Arc::default(), DialQueue::new()), 1, timeouts, log)
     }
 
     /// A client for each of so many workers. They share the bound on idle connections, and what one finds out of an
     /// outage all know. They queue together.
-    pub fn for_workers(
-        workers: usize,
-        tls: &Arc<ClientConfig>,
-        timeouts: Timeouts,
-        log: Log,
-    ) -> Vec<Client> {
+    pub fn for_workers(workers: usize, timeouts: Timeouts, log: Log) -> Vec<Client> {
         let (outages, queue) = (Arc::default(), DialQueue::new());
         let client = |_| {
             let shared = (Arc::clone(&outages), Arc::clone(&queue));
-            Client::sharing(shared, workers, Arc::clone(tls), timeouts, log)
+            Client::sharing(shared, workers, timeouts, log)
         };
         (0..workers).map(client).collect()
     }
@@ -106,13 +102,12 @@ impl Client {
     fn sharing(
         (outages, queue): (Arc<Outages<Key>>, Arc<DialQueue<Key>>),
         workers: usize,
-        tls: Arc<ClientConfig>,
         timeouts: Timeouts,
         log: Log,
     ) -> Client {
         Client {
             pool: Arc::new(Mutex::new(Pool::shared_by(workers))),
-            dialler: Arc::new(Dialler::new(tls)),
+            dialler: Arc::default(),
             outages,
             queue,
             timeouts,
@@ -132,7 +127,7 @@ impl Client {
         }
     }
 
-    /// Sends a request to `origin` and reads the head of its answer; interim answers are passed over.
+    /// Sends a request to `origin`, by the way of `egress`, and reads the head of its answer; interim answers are passed over.
     ///
     /// With a `reach`, only addresses within it are dialled. A request without body that fails on a reused connection
     /// before any byte of an answer is sent once more, on a fresh connection. One for which there is no connection is
@@ -140,12 +135,14 @@ impl Client {
     pub async fn send(
         &self,
         origin: &Origin,
+        egress: &Egress,
         reach: Option<Reach>,
         message: &Message<'_>,
         tries: &mut Tries,
     ) -> Result<Reply, UpstreamError> {
         let key = Key {
             origin: origin.clone(),
+            egress: egress.clone(),
             reach,
         };
         let fail = |fault| UpstreamError {
@@ -189,8 +186,10 @@ impl Client {
             if let Standing::Down(why) = standing {
                 return Err(Fault::Down(why));
             }
-            let (origin, reach) = (&key.origin, key.reach);
-            let dialled = self.dialler.dial(origin, reach, &mut shunned, deadline);
+            let (origin, egress, reach) = (&key.origin, &key.egress, key.reach);
+            let dialled = self
+                .dialler
+                .dial(origin, egress, reach, &mut shunned, deadline);
             let error = match dialled.await {
                 Ok(stream) => {
                     self.outages.reached(key);

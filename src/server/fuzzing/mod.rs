@@ -14,7 +14,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use memchr::memmem;
-use rustls::ClientConfig;
 use tokio::time::timeout;
 
 #[cfg(test)]
@@ -26,6 +25,7 @@ use crate::behind::TrustedProxies;
 use crate::conn::Conn;
 use crate::conn::memory;
 use crate::conn::stream::Stream;
+use crate::egress::{EgressSettings, Egresses};
 use crate::http::uri::{Origin, Scheme};
 use crate::limits::admission::{Admission, Limits};
 use crate::log::{Level, Log};
@@ -37,7 +37,7 @@ use crate::registry::access::Access;
 use crate::registry::table::{self, Table};
 use crate::server::session;
 use crate::timeouts::Timeouts;
-use crate::tls::{self, handshakes::Handshakes};
+use crate::tls::handshakes::Handshakes;
 use crate::upstream;
 use crate::upstream::scripted::{self, Network};
 use crate::{proxy, stop};
@@ -190,6 +190,7 @@ fn docxy(options: &[u8]) -> Proxy {
         accounts: Accounts::default(),
         quotas: Quotas::new(table.ids().count()),
         access: Access::open(&table),
+        egresses: egresses(table.ids().count()),
         table,
         allow_client: Vec::new(),
         deny_client: Vec::new(),
@@ -208,7 +209,7 @@ fn docxy(options: &[u8]) -> Proxy {
     };
     Proxy {
         shared: Arc::new(shared),
-        client: Arc::new(upstream::Client::new(tls(), timeouts, log())),
+        client: Arc::new(upstream::Client::new(timeouts, log())),
     }
 }
 
@@ -218,11 +219,14 @@ fn log() -> Log {
     *LOG.get_or_init(|| Log::new(Level::Off))
 }
 
-/// Never used, since connections in memory are in plain, but costly to make.
-fn tls() -> Arc<ClientConfig> {
-    static TLS: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    let made = TLS.get_or_init(|| tls::towards_upstreams(None).expect("roots"));
-    Arc::clone(made)
+/// The roots are never used, since connections in memory are in plain, but costly to make.
+fn egresses(upstreams: usize) -> Egresses {
+    static ONE: OnceLock<Egresses> = OnceLock::new();
+    let open = |count, before| {
+        let settings = vec![EgressSettings::default(); count];
+        Egresses::open(&settings, before).expect("roots")
+    };
+    open(upstreams, Some(ONE.get_or_init(|| open(1, None))))
 }
 
 fn peer() -> Peer {
