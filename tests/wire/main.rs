@@ -60,6 +60,7 @@ mod tls_bodies;
 mod tls_keys;
 mod tls_listener;
 mod tls_reload;
+mod tls_renegotiation;
 mod tls_sessions;
 mod tls_upstream;
 mod tokens;

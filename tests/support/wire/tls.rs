@@ -36,12 +36,11 @@ impl Identity {
 
     /// What a server needs that has this certificate.
     pub fn server(&self) -> Arc<ServerConfig> {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .expect("protocol versions")
             .with_no_client_auth()
-            .with_single_cert(vec![self.der()], key)
+            .with_single_cert(vec![self.der()], self.key())
             .expect("a certificate and its key");
         Arc::new(config)
     }
@@ -53,7 +52,13 @@ impl Identity {
         Arc::new(config)
     }
 
-    fn der(&self) -> CertificateDer<'static> {
+    /// The key.
+    pub fn key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()))
+    }
+
+    /// The certificate.
+    pub fn der(&self) -> CertificateDer<'static> {
         self.certificate.der().clone()
     }
 }
