@@ -165,7 +165,7 @@ fn process() -> Vec<Case> {
     let start = quantities([Figure::FirstAnswer], [Some(Goal::AtMost(10.0))]);
     let rest = quantities(
         [Figure::Idle, Figure::Executable],
-        [Some(Goal::AtMost(3.0)), Some(Goal::AtMost(4.0))],
+        [Some(Goal::AtMost(3.0)), Some(Goal::AtMost(5.0))],
     );
     vec![
         Case::new("process, start".to_owned(), PLAIN, Work::Start, start),

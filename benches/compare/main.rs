@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Some((first, rest)) if first == "relay" => {
             relay::run(rest).map_err(|error| error.to_string())
         }
+        _ if !is_wanted(&arguments) => Ok(()),
         _ => compare(&Options::read()),
     };
     match ended {
@@ -56,6 +57,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `cargo test --all-targets` runs benches as well, which are to do little then; it is `cargo bench` that says so.
+fn is_wanted(arguments: &[String]) -> bool {
+    let is_wanted = arguments.iter().any(|argument| argument == "--bench");
+    if !is_wanted {
+        println!("not measured: this takes half an hour, by `make bench`");
+    }
+    is_wanted
 }
 
 fn compare(options: &Options) -> Result<(), String> {
