@@ -118,6 +118,11 @@ impl Conn {
         self.buffer.is_empty() && self.stream.is_silent()
     }
 
+    /// The same without asking the system: a connection that is kept is looked at again before it is used.
+    pub fn seems_quiet(&mut self) -> bool {
+        self.buffer.is_empty() && self.stream.seems_silent()
+    }
+
     /// Reads up to `room` bytes, as many as are there, and says how many; it waits for the first only, and 0 is the end.
     pub async fn fill(&mut self, room: usize) -> io::Result<usize> {
         self.stream.want(room);

@@ -92,6 +92,17 @@ impl Stream {
         }
     }
 
+    /// Whether nothing has come as far as the runtime has heard, which knows of what came before it last waited.
+    pub fn seems_silent(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self {
+            Stream::Tcp(tcp) => tcp.poll_read_ready(&mut cx).is_pending() || has_nothing(tcp),
+            Stream::Tls(tls) => Pin::new(&mut **tls).poll_fill_buf(&mut cx).is_pending(),
+            #[cfg(any(test, fuzzing))]
+            Stream::Memory(memory) => memory.poll_readable(&mut cx).is_pending(),
+        }
+    }
+
     /// Waits until there is something to read, or an end, without a buffer of the caller's.
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

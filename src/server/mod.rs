@@ -1,5 +1,6 @@
 //! Listeners: connections are accepted, handed to the worker that has the fewest, and let finish at a stop.
 
+mod beat;
 pub mod exchange;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

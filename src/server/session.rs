@@ -13,6 +13,7 @@ use crate::limits::admission::{Admission, Full, Place};
 use crate::limits::crowd::Crowd;
 use crate::proxy::current::Current;
 use crate::proxy::{Done, Peer, Proxy, Trace};
+use crate::server::beat::Beat;
 use crate::server::exchange::{Exchange, Next};
 #[cfg(debug_assertions)]
 use crate::server::provoked;
@@ -23,12 +24,13 @@ use crate::timeouts;
 pub const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 
 /// Serves one connection until its end.
-pub async fn serve(current: &Current, mut client: Conn, peer: Peer, mut stop: Stop) {
+pub async fn serve(current: &Current, mut client: Conn, peer: Peer, mut stop: Stop, beat: &Beat) {
     let admission = Arc::clone(&current.get().shared.admission);
     let mut is_there = wait_for_first_request(&mut client, &mut stop, &admission.idle).await;
     while is_there {
         // Apart, as are all the ends, so that a connection that is idle keeps no room for it.
-        match Box::pin(serve_some(current, &admission, &mut client, &peer, &stop)).await {
+        let some = serve_some(current, &admission, &mut client, &peer, &stop, beat);
+        match Box::pin(some).await {
             Next::Again => {}
             Next::Close => return Box::pin(client.linger()).await,
             Next::Drop => return,
@@ -91,15 +93,19 @@ async fn serve_some(
     client: &mut Conn,
     peer: &Peer,
     stop: &Stop,
+    beat: &Beat,
 ) -> Next {
     loop {
         let next = serve_one(current, admission, client, peer, stop).await;
         if next != Next::Again {
             return next;
         }
-        let is_soon_back = timeout(timeouts::CLIENT_SOON_BACK, client.idle());
-        if !matches!(is_soon_back.await, Ok(Ok(()))) {
-            return next;
+        tokio::select! {
+            biased;
+            readable = client.idle() => if readable.is_err() {
+                return next;
+            },
+            () = beat.two() => return next,
         }
     }
 }

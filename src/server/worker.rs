@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -22,6 +23,7 @@ use crate::limits::admission::Place;
 use crate::panics::outlive;
 use crate::proxy::current::Current;
 use crate::proxy::{Peer, Proxy, Shared};
+use crate::server::beat::Beat;
 #[cfg(debug_assertions)]
 use crate::server::provoked;
 use crate::server::session::{self, TLS_HANDSHAKE_RECORD};
@@ -74,11 +76,14 @@ impl Worker {
             .build()?;
         let (queue, mut accepted) = mpsc::unbounded_channel();
         let (questions, mut asked) = mpsc::unbounded_channel();
+        let beat = Arc::new(Beat::of(timeouts::CLIENT_SOON_BACK));
         thread::Builder::new()
             .name("docxy-worker".to_owned())
             .spawn(move || {
                 // The connections are in the runtime, and go on when this begins again.
-                outlive(|| runtime.block_on(work(&current, &mut accepted, &mut asked, &stop)));
+                outlive(|| {
+                    runtime.block_on(work(&current, &beat, &mut accepted, &mut asked, &stop));
+                });
             })?;
         Ok(Worker {
             queue,
@@ -127,12 +132,14 @@ impl Worker {
 
 async fn work(
     current: &Arc<Current>,
+    beat: &Arc<Beat>,
     accepted: &mut mpsc::UnboundedReceiver<(Accepted, Ticket)>,
     asked: &mut mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     stop: &Stop,
 ) {
     // Not at once: what panics in it is begun again.
     let mut sweep = interval_at(Instant::now() + SWEEP, SWEEP);
+    let mut beating = pin!(beat.run());
     loop {
         #[cfg(debug_assertions)]
         provoked::in_worker();
@@ -140,9 +147,10 @@ async fn work(
             next = accepted.recv() => {
                 let Some((accepted, ticket)) = next else { return };
                 let (current, stop) = (Arc::clone(current), stop.clone());
+                let beat = Arc::clone(beat);
                 tokio::spawn(async move {
                     // Gone before the first request: there is nobody to tell.
-                    let _ = serve(accepted, &current, stop).await;
+                    let _ = serve(accepted, &current, stop, &beat).await;
                     drop(ticket);
                 });
             }
@@ -151,11 +159,12 @@ async fn work(
                 let _ = question.send(());
             }
             _ = sweep.tick() => current.get().client.sweep(),
+            () = &mut beating => {}
         }
     }
 }
 
-async fn serve(accepted: Accepted, current: &Current, stop: Stop) -> io::Result<()> {
+async fn serve(accepted: Accepted, current: &Current, stop: Stop, beat: &Beat) -> io::Result<()> {
     let proxy = current.get();
     let mut tcp = tokio::net::TcpStream::from_std(accepted.tcp)?;
     // A head and its body go out in one write; waiting to merge it with another only delays it.
@@ -207,7 +216,7 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop) -> io::Result<
         Ok(()) => {
             // Each request takes the one that is current then.
             drop(proxy);
-            session::serve(current, client, peer, stop).await;
+            session::serve(current, client, peer, stop, beat).await;
         }
         Err(full) => Box::pin(session::turn_away(&proxy, client, &peer, full, &stop)).await,
     }

@@ -35,8 +35,9 @@ use crate::proxy::realm::Realms;
 use crate::proxy::{Peer, Proxy};
 use crate::registry::access::Access;
 use crate::registry::table::{self, Table};
+use crate::server::beat::Beat;
 use crate::server::session;
-use crate::timeouts::Timeouts;
+use crate::timeouts::{self, Timeouts};
 use crate::tls::handshakes::Handshakes;
 use crate::upstream;
 use crate::upstream::scripted::{self, Network};
@@ -93,13 +94,18 @@ async fn run(options: &[u8], clients: &[Client], upstreams: Vec<Script>) -> Vec<
     scripted::set(Some(network));
     let current = Arc::new(Current::new(docxy(options)));
     let (stopper, stop) = stop::channel();
+    let beat = Arc::new(Beat::of(timeouts::CLIENT_SOON_BACK));
+    let beating = Arc::clone(&beat);
+    let beating = tokio::spawn(async move { beating.run().await });
     let mut running = Vec::new();
     for client in clients {
         let (near, far) = memory::pair(capacity, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         tokio::spawn(play(client.script.clone(), far, Arc::clone(&client.record)));
         let (current, stop) = (Arc::clone(&current), stop.clone());
+        let beat = Arc::clone(&beat);
         running.push(tokio::spawn(async move {
-            let session = session::serve(&current, Conn::new(Stream::Memory(near)), peer(), stop);
+            let client = Conn::new(Stream::Memory(near));
+            let session = session::serve(&current, client, peer(), stop, &beat);
             within_reason(session).await;
         }));
     }
@@ -107,6 +113,7 @@ async fn run(options: &[u8], clients: &[Client], upstreams: Vec<Script>) -> Vec<
         let ended = timeout(AGES, session).await.expect("a session ends");
         ended.expect("a session does not panic");
     }
+    beating.abort();
     drop(stopper);
     drop(current);
     scripted::set(None);
