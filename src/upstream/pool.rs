@@ -2,12 +2,16 @@
 //!
 //! Knows neither HTTP nor a clock: what is kept is a value, and the time a parameter.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 /// Idle connections to one key in all pools together; more than a node pulls at once.
 const MAX_IDLE: usize = 64;
+
+/// What has been idle for less is in use as much as not: with thousands of requests at once, hundreds of connections are put
+/// back and taken again in one turn of the runtime. The bound counts from then on.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Registries and CDNs close idle connections after 60 s and more; half of that avoids most races.
 const IDLE_LIFE: Duration = Duration::from_secs(30);
@@ -46,7 +50,8 @@ impl<C> Pooled<C> {
 /// Idle connections.
 #[derive(Debug)]
 pub struct Pool<K, C> {
-    idle: HashMap<K, Vec<Idle<C>>>,
+    /// The newest last.
+    idle: HashMap<K, VecDeque<Idle<C>>>,
     max_idle: usize,
 }
 
@@ -69,7 +74,7 @@ impl<K: Eq + Hash, C> Pool<K, C> {
     /// Takes the connection that was put back last, if it is not too old.
     pub fn take(&mut self, key: &K, now: Instant) -> Option<Pooled<C>> {
         let idle = self.idle.get_mut(key)?;
-        let found = idle.pop().filter(|entry| entry.is_fresh(now));
+        let found = idle.pop_back().filter(|entry| entry.is_fresh(now));
         if found.is_none() || idle.is_empty() {
             // The newest is too old, so all are.
             self.idle.remove(key);
@@ -77,17 +82,15 @@ impl<K: Eq + Hash, C> Pool<K, C> {
         found.map(|entry| entry.pooled)
     }
 
-    /// Puts a connection back after a request; drops it instead if it has served long enough, or the oldest for it.
+    /// Puts a connection back after a request, or drops it if it has served long enough.
     pub fn put(&mut self, key: K, mut pooled: Pooled<C>, now: Instant) {
         pooled.uses += 1;
         if pooled.uses >= MAX_USES || now.duration_since(pooled.born) >= LIFE {
             return;
         }
         let idle = self.idle.entry(key).or_default();
-        if idle.len() >= self.max_idle {
-            idle.remove(0);
-        }
-        idle.push(Idle { pooled, since: now });
+        idle.push_back(Idle { pooled, since: now });
+        bound(idle, self.max_idle, now);
     }
 
     /// Drops all idle connections to `key`.
@@ -100,17 +103,18 @@ impl<K: Eq + Hash, C> Pool<K, C> {
         self.idle.clear();
     }
 
-    /// Drops what has been idle for too long.
+    /// Drops what has been idle for too long, and the oldest of what is too much.
     pub fn sweep(&mut self, now: Instant) {
         self.idle.retain(|_, idle| {
             idle.retain(|entry| entry.is_fresh(now));
+            bound(idle, self.max_idle, now);
             !idle.is_empty()
         });
     }
 
     /// How many connections are idle.
     pub fn len(&self) -> usize {
-        self.idle.values().map(Vec::len).sum()
+        self.idle.values().map(VecDeque::len).sum()
     }
 
     /// Whether none is.
@@ -122,6 +126,14 @@ impl<K: Eq + Hash, C> Pool<K, C> {
 impl<C> Idle<C> {
     fn is_fresh(&self, now: Instant) -> bool {
         now.duration_since(self.since) < IDLE_LIFE && now.duration_since(self.pooled.born) < LIFE
+    }
+}
+
+/// Drops the oldest beyond `most`, as far as they have been idle for more than a moment.
+fn bound<C>(idle: &mut VecDeque<Idle<C>>, most: usize, now: Instant) {
+    let is_old = |entry: &Idle<C>| now.duration_since(entry.since) >= MOMENT;
+    while idle.len() > most && idle.front().is_some_and(is_old) {
+        idle.pop_front();
     }
 }
 
@@ -192,9 +204,28 @@ mod tests {
     fn a_key_keeps_the_newest_sixty_four() {
         let now = Instant::now();
         let mut pool = filled(now, &(0..70).collect::<Vec<_>>());
+        pool.sweep(now + MOMENT);
         assert_eq!(pool.len(), MAX_IDLE);
         let order: Vec<_> = std::iter::from_fn(|| take(&mut pool, "a", now)).collect();
         assert_eq!((order.first(), order.last()), (Some(&69), Some(&6)));
+    }
+
+    #[test]
+    fn what_was_in_use_a_moment_ago_is_kept_beyond_the_bound() {
+        let now = Instant::now();
+        let mut pool = filled(now, &(0..1000).collect::<Vec<_>>());
+        let soon = now + MOMENT - Duration::from_millis(1);
+        pool.sweep(soon);
+        assert_eq!(pool.len(), 1000);
+        let in_use: Vec<_> = (0..100)
+            .map(|_| pool.take(&"a", soon).expect("it is kept"))
+            .collect();
+        for pooled in in_use {
+            pool.put("a", pooled, now + MOMENT);
+        }
+        assert_eq!(pool.len(), 100, "of those that were not");
+        pool.put("a", Pooled::new(1000, now), now + 2 * MOMENT);
+        assert_eq!(pool.len(), MAX_IDLE);
     }
 
     #[test]
@@ -205,6 +236,7 @@ mod tests {
             for conn in 0..100 {
                 pool.put("a", Pooled::new(conn, now), now);
             }
+            pool.sweep(now + MOMENT);
             assert_eq!(pool.len(), kept, "{pools}");
         }
     }
