@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -46,16 +46,27 @@ impl TrustedProxies {
 
 /// Takes the PROXY header from the start of a connection, and not a byte more. `None` if it names no client.
 pub async fn take_proxy_header(tcp: &mut TcpStream) -> io::Result<Option<Ends>> {
-    timeout(timeouts::CLIENT_HEAD, read_proxy_header(tcp))
+    take_header_by(tcp, async |tcp, buffer| tcp.peek(buffer).await).await
+}
+
+/// The same where `peek` looks at what comes next without taking it.
+pub(crate) async fn take_header_by<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    peek: impl AsyncFnMut(&mut S, &mut [u8]) -> io::Result<usize>,
+) -> io::Result<Option<Ends>> {
+    timeout(timeouts::CLIENT_HEAD, read_header(stream, peek))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-async fn read_proxy_header(tcp: &mut TcpStream) -> io::Result<Option<Ends>> {
+async fn read_header<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    mut peek: impl AsyncFnMut(&mut S, &mut [u8]) -> io::Result<usize>,
+) -> io::Result<Option<Ends>> {
     let mut buffer = vec![0; V2_LIMIT];
     let mut read = 0;
     loop {
-        let seen = tcp.peek(&mut buffer[read..]).await?;
+        let seen = peek(stream, &mut buffer[read..]).await?;
         if seen == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -63,11 +74,11 @@ async fn read_proxy_header(tcp: &mut TcpStream) -> io::Result<Option<Ends>> {
         match found.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))? {
             // What is all header is taken, so that the next look waits for more.
             Found::Partial => {
-                tcp.read_exact(&mut buffer[read..read + seen]).await?;
+                stream.read_exact(&mut buffer[read..read + seen]).await?;
                 read += seen;
             }
             Found::Header { length, ends } => {
-                tcp.read_exact(&mut buffer[read..length]).await?;
+                stream.read_exact(&mut buffer[read..length]).await?;
                 return Ok(ends);
             }
         }

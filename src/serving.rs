@@ -25,7 +25,7 @@ pub struct Serving {
 }
 
 /// What no configuration changes.
-struct Lasting {
+pub struct Lasting {
     accounts: Accounts,
     egresses: Egresses,
     quotas: Quotas,
@@ -37,6 +37,30 @@ struct Lasting {
     log: Log,
 }
 
+impl Lasting {
+    /// As a process begins, by this name in `Via`: the passwords of the accounts are read, and nothing has been learned yet.
+    pub fn begin(
+        config: &Config,
+        egresses: Egresses,
+        via: String,
+        admission: &Arc<Admission>,
+        log: Log,
+    ) -> Result<Lasting, String> {
+        let upstreams = config.table.ids().count();
+        Ok(Lasting {
+            accounts: Accounts::open(&config.accounts, &config.table, None)?,
+            egresses,
+            quotas: Quotas::new(upstreams),
+            realms: Realms::new(upstreams),
+            ca: None,
+            via,
+            admission: Arc::clone(admission),
+            handshakes: Arc::new(Handshakes::new()),
+            log,
+        })
+    }
+}
+
 impl Serving {
     /// As `config` says, with the passwords of its accounts. `ca` is that of a self-made certificate, in PEM.
     pub fn new(
@@ -46,17 +70,11 @@ impl Serving {
         log: Log,
     ) -> Result<Serving, Box<dyn Error>> {
         let name = u64::from_ne_bytes(tls::random()?);
-        let upstreams = config.table.ids().count();
+        let via = format!("docxy-{name:016x}");
+        let egresses = Egresses::open(&config.egress, None)?;
         let lasting = Lasting {
-            accounts: Accounts::open(&config.accounts, &config.table, None)?,
-            egresses: Egresses::open(&config.egress, None)?,
-            quotas: Quotas::new(upstreams),
-            realms: Realms::new(upstreams),
             ca,
-            via: format!("docxy-{name:016x}"),
-            admission: Arc::clone(admission),
-            handshakes: Arc::new(Handshakes::new()),
-            log,
+            ..Lasting::begin(config, egresses, via, admission, log)?
         };
         let shared = Arc::new(shared(config, lasting));
         let current = |client| Arc::new(Current::new(proxy(&shared, client)));
@@ -132,7 +150,8 @@ fn proxy(shared: &Arc<Shared>, client: Client) -> Proxy {
     }
 }
 
-fn shared(config: &Config, lasting: Lasting) -> Shared {
+/// What all workers share.
+pub fn shared(config: &Config, lasting: Lasting) -> Shared {
     Shared {
         table: config.table.clone(),
         access: config.access.clone(),

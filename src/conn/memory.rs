@@ -1,6 +1,7 @@
 //! A connection in memory, for tests of all that is above it: what one end writes the other reads.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -78,9 +79,17 @@ impl Memory {
 
     /// Breaks the connection.
     pub fn reset(self) {
-        let mut way = Way::lock(&self.outgoing);
-        way.broken = true;
-        way.wake();
+        self.breaker()();
+    }
+
+    /// What breaks the connection later, when its halves may be in other hands.
+    pub fn breaker(&self) -> impl FnOnce() + Send + use<> {
+        let outgoing = Arc::clone(&self.outgoing);
+        move || {
+            let mut way = Way::lock(&outgoing);
+            way.broken = true;
+            way.wake();
+        }
     }
 
     /// Waits until there is something to read, or an end.
@@ -91,6 +100,17 @@ impl Memory {
         }
         way.reader = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    /// Waits until there is something to read, and looks at it without taking it; 0 is the end.
+    pub async fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_readable(cx)).await?;
+        let way = Way::lock(&self.incoming);
+        if way.bytes.is_empty() && way.broken {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        let seen = way.bytes.iter().zip(buffer);
+        Ok(seen.map(|(&byte, room)| *room = byte).count())
     }
 
     /// Waits until the connection has broken and nothing stands before that.

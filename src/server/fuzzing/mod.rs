@@ -1,5 +1,6 @@
 //! All of docxy over connections in memory: clients, upstreams and the pieces in which both speak are the fuzzer's.
 
+mod introduction;
 mod script;
 mod strict;
 mod verdict;
@@ -17,37 +18,44 @@ use memchr::memmem;
 use tokio::time::timeout;
 
 #[cfg(test)]
-use self::script::with;
+use self::script::{End, with};
 use self::script::{MARK_START, Role, Script, Shared, play};
 use self::verdict::{Client, Upstream};
-use crate::account::Accounts;
-use crate::behind::TrustedProxies;
+use crate::behind;
+use crate::config::{Config, file};
 use crate::conn::Conn;
-use crate::conn::memory;
+use crate::conn::memory::{self, Memory};
 use crate::conn::stream::Stream;
-use crate::egress::{EgressSettings, Egresses};
+use crate::egress::Egresses;
 use crate::http::uri::{Origin, Scheme};
 use crate::limits::admission::{Admission, Limits};
 use crate::log::{Level, Log};
 use crate::proxy::current::Current;
-use crate::proxy::quota::Quotas;
-use crate::proxy::realm::Realms;
 use crate::proxy::{Peer, Proxy};
-use crate::registry::access::Access;
-use crate::registry::table::{self, Table};
 use crate::server::beat::Beat;
 use crate::server::session;
-use crate::timeouts::{self, Timeouts};
-use crate::tls::handshakes::Handshakes;
+use crate::serving::{self, Lasting};
+use crate::stop::{self, Stop};
+use crate::timeouts;
 use crate::upstream;
 use crate::upstream::scripted::{self, Network};
-use crate::{proxy, stop};
 
 /// Stands between the options, two clients and up to eight connections to upstreams, in the order in which they are made.
 const PART: u8 = 0x1e;
 
 /// Connections to upstreams that there are scripts for.
 const MAX_UPSTREAMS: usize = 8;
+
+/// The options: letters in any order.
+const SMALL_PIPES: u8 = b'p';
+const SEVERAL_UPSTREAMS: u8 = b's';
+const TRUSTED_PROXIES: u8 = b't';
+const PUBLIC_URL: u8 = b'u';
+const INTRODUCED: u8 = b'h';
+const GUARDED: u8 = b'a';
+
+/// Who is served where clients are told apart; whoever needs no header is.
+const SERVED: &str = "192.0.2.0/24";
 
 /// Longer than anything takes: docxy hangs if it is not done by then.
 const AGES: Duration = Duration::from_secs(24 * 3600);
@@ -65,7 +73,8 @@ pub fn proxy(data: &[u8]) {
     let mut clients = Vec::new();
     for number in 0..2 {
         let text = parts.next().unwrap_or_default();
-        clients.push(Client::new(Script::read(Role::Client, number, text)));
+        let script = Script::read(Role::Client, number, text);
+        clients.push(Client::new(script, options));
     }
     let upstreams = parts.take(MAX_UPSTREAMS).enumerate();
     let upstreams = upstreams.map(|(number, text)| Script::read(Role::Upstream, number, text));
@@ -81,7 +90,7 @@ pub fn proxy(data: &[u8]) {
 
 /// Lets the clients speak at the same time, and returns the connections that were made to upstreams.
 async fn run(options: &[u8], clients: &[Client], upstreams: Vec<Script>) -> Vec<Upstream> {
-    let capacity = if options.contains(&b'p') {
+    let capacity = if options.contains(&SMALL_PIPES) {
         61
     } else {
         64 * 1024
@@ -102,11 +111,9 @@ async fn run(options: &[u8], clients: &[Client], upstreams: Vec<Script>) -> Vec<
         let (near, far) = memory::pair(capacity, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         tokio::spawn(play(client.script.clone(), far, Arc::clone(&client.record)));
         let (current, stop) = (Arc::clone(&current), stop.clone());
-        let beat = Arc::clone(&beat);
+        let (options, beat) = (options.to_vec(), Arc::clone(&beat));
         running.push(tokio::spawn(async move {
-            let client = Conn::new(Stream::Memory(near));
-            let session = session::serve(&current, client, peer(), stop, &beat);
-            within_reason(session).await;
+            within_reason(serve(&options, &current, near, stop, &beat)).await;
         }));
     }
     for session in running {
@@ -122,6 +129,19 @@ async fn run(options: &[u8], clients: &[Client], upstreams: Vec<Script>) -> Vec<
     Rc::try_unwrap(made)
         .map(RefCell::into_inner)
         .unwrap_or_else(|made| made.borrow().clone())
+}
+
+/// Serves a client, after the PROXY header before its first byte if there is to be one.
+async fn serve(options: &[u8], current: &Current, mut near: Memory, stop: Stop, beat: &Beat) {
+    let mut peer = peer();
+    if options.contains(&INTRODUCED) {
+        match behind::take_header_by(&mut near, Memory::peek).await {
+            Ok(Some(ends)) => (peer.address, peer.local) = (ends.source.ip(), ends.destination),
+            Ok(None) => peer.is_unnamed = true,
+            Err(_) => return,
+        }
+    }
+    session::serve(current, Conn::new(Stream::Memory(near)), peer, stop, beat).await;
 }
 
 async fn within_reason(session: impl Future<Output = ()>) {
@@ -140,7 +160,7 @@ fn connections(
     scripts: Vec<Script>,
     capacity: usize,
     made: Rc<RefCell<Vec<Upstream>>>,
-) -> impl FnMut(&Origin, &[IpAddr]) -> io::Result<memory::Memory> {
+) -> impl FnMut(&Origin, &[IpAddr]) -> io::Result<Memory> {
     let mut scripts = scripts.into_iter();
     move |origin, addresses| {
         let address = *addresses.first().ok_or(io::ErrorKind::NotFound)?;
@@ -170,54 +190,45 @@ fn lookup(name: &str) -> Vec<IpAddr> {
 }
 
 fn docxy(options: &[u8]) -> Proxy {
-    let has = |letter| options.contains(&letter);
-    let mut upstreams = vec!["registry.test=http://registry.test"];
-    if has(b's') {
-        upstreams.extend([
-            "docker.io=http://hub.test",
-            "corp.test=http://10.0.0.5:5000",
-        ]);
-    }
-    let upstreams = upstreams
-        .iter()
-        .flat_map(|text| table::Upstream::parse(text).expect("an upstream"));
-    let table = Table::new(upstreams.collect()).expect("no name is claimed twice");
-    let everyone = ["0.0.0.0/0".parse().expect("a network")];
-    let trusted = if has(b't') {
-        everyone.to_vec()
-    } else {
-        Vec::new()
+    let config = config(options);
+    let limits = Limits {
+        connections: 1024,
+        of_one_client: None,
     };
-    let timeouts = Timeouts {
-        body: Duration::from_secs(60),
-        client: Duration::from_secs(60),
-    };
-    let shared = proxy::Shared {
-        realms: Realms::new(table.ids().count()),
-        accounts: Accounts::default(),
-        quotas: Quotas::new(table.ids().count()),
-        access: Access::open(&table),
-        egresses: egresses(table.ids().count()),
-        table,
-        allow_client: Vec::new(),
-        deny_client: Vec::new(),
-        trusted_proxies: TrustedProxies::new(trusted),
-        public_url: has(b'u').then(|| Origin::parse("https://docxy.test").expect("an URL")),
-        ca: None,
-        via: verdict::VIA.to_owned(),
-        timeouts,
-        drain: Duration::ZERO,
-        admission: Arc::new(Admission::new(Limits {
-            connections: 1024,
-            of_one_client: None,
-        })),
-        handshakes: Arc::new(Handshakes::new()),
-        log: log(),
-    };
+    let admission = Arc::new(Admission::new(limits));
+    let lasting = Lasting::begin(
+        &config,
+        egresses(&config),
+        verdict::VIA.to_owned(),
+        &admission,
+        log(),
+    );
+    let shared = serving::shared(&config, lasting.expect("no account has a password"));
     Proxy {
         shared: Arc::new(shared),
-        client: Arc::new(upstream::Client::new(timeouts, log())),
+        client: Arc::new(upstream::Client::new(config.timeouts, log())),
     }
+}
+
+fn config(options: &[u8]) -> Config {
+    let has = |letter| options.contains(&letter);
+    let mut text = String::new();
+    if has(SEVERAL_UPSTREAMS) {
+        text += "upstream = ['registry.test=http://registry.test', 'docker.io=http://hub.test', 'corp.test=http://10.0.0.5:5000']\n";
+    } else {
+        text += "upstream = ['registry.test=http://registry.test']\n";
+    }
+    if has(TRUSTED_PROXIES) {
+        text += "trusted_proxy = ['0.0.0.0/0']\n";
+    }
+    if has(PUBLIC_URL) {
+        text += "public_url = 'https://docxy.test'\n";
+    }
+    if has(GUARDED) {
+        text += &format!("allow_client = ['{SERVED}']\n");
+    }
+    let settings = file::parse(text.as_bytes()).expect("a file");
+    Config::from_settings(settings).expect("a configuration")
 }
 
 /// A log is made once, for as long as the process lives.
@@ -227,13 +238,10 @@ fn log() -> Log {
 }
 
 /// The roots are never used, since connections in memory are in plain, but costly to make.
-fn egresses(upstreams: usize) -> Egresses {
+fn egresses(config: &Config) -> Egresses {
     static ONE: OnceLock<Egresses> = OnceLock::new();
-    let open = |count, before| {
-        let settings = vec![EgressSettings::default(); count];
-        Egresses::open(&settings, before).expect("roots")
-    };
-    open(upstreams, Some(ONE.get_or_init(|| open(1, None))))
+    let one = ONE.get_or_init(|| Egresses::open(&config.egress[..1], None).expect("roots"));
+    Egresses::open(&config.egress, Some(one)).expect("roots")
 }
 
 fn peer() -> Peer {
@@ -254,8 +262,10 @@ mod tests {
         proxy(case);
         let mut parts = case.split(|&b| b == PART);
         let options = parts.next().unwrap();
-        let clients = [0, 1]
-            .map(|number| Client::new(Script::read(Role::Client, number, parts.next().unwrap())));
+        let clients = [0, 1].map(|number| {
+            let script = Script::read(Role::Client, number, parts.next().unwrap());
+            Client::new(script, options)
+        });
         let scripts = parts
             .enumerate()
             .map(|(number, text)| Script::read(Role::Upstream, number, text));
@@ -304,13 +314,72 @@ mod tests {
         assert!(sent[1].contains("\r\nRange: bytes=3-\r\n"), "{sent:?}");
     }
 
+    #[test]
+    fn a_body_goes_on_where_the_connection_broke() {
+        let blob = format!("/v2/a/blobs/sha256:{}", "0a".repeat(32));
+        let case = format!(
+            "\x1eGET {blob} HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n\x1e\x1eHTTP/1.1 200 X\r\nContent-Length: 5\r\n\r\nabc\x19\
+             \x1eHTTP/1.1 206 X\r\nContent-Length: 2\r\nContent-Range: bytes 3-4/5\r\n\r\nde"
+        );
+        let (heard, sent) = heard(case.as_bytes());
+        assert!(heard.ends_with("\r\n\r\nabcde"), "{heard}");
+        assert!(sent[1].contains("\r\nRange: bytes=3-\r\n"), "{sent:?}");
+    }
+
+    #[test]
+    fn a_body_that_a_reset_ends_is_no_whole_one() {
+        let case = b"\x1eGET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n\
+            \x1e\x1eHTTP/1.1 200 X\r\n\r\nuntil\x1f\x19";
+        let (heard, _) = heard(case);
+        assert!(heard.contains("5\r\nuntil\r\n"), "{heard}");
+        assert!(!heard.contains("\r\n0\r\n"), "{heard}");
+    }
+
+    #[test]
+    fn a_client_that_resets_takes_its_upstream_along() {
+        let blob = format!("/v2/a/blobs/sha256:{}", "0a".repeat(32));
+        let case = format!(
+            "p\x1eGET {blob} HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n\x1d\x19\x1e\
+             \x1eHTTP/1.1 200 X\r\nContent-Length: 500\r\n\r\n{}\x1b\x1eHTTP/1.1 200 X\r\n\r\n",
+            "a".repeat(500)
+        );
+        let (heard, sent) = heard(case.as_bytes());
+        assert!(heard.len() < 500 && sent.len() == 1, "{heard} {sent:?}");
+    }
+
+    #[test]
+    fn who_is_introduced_is_served_if_he_may_be() {
+        let asking = "GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n";
+        let answer = "HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok";
+        for (header, status) in [
+            ("PROXY TCP4 192.0.2.1 198.51.100.1 1 2\r\n", "HTTP/1.1 200 "),
+            (
+                "PROXY TCP4 198.51.100.9 198.51.100.1 1 2\r\n",
+                "HTTP/1.1 403 ",
+            ),
+            ("PROXY UNKNOWN\r\n", "HTTP/1.1 200 "),
+            ("PROXY TCP4 192.0.2.1\r\n", ""),
+            ("", ""),
+        ] {
+            let case = format!("ha\x1e{header}{asking}\x1e\x1e{answer}");
+            let (heard, sent) = heard(case.as_bytes());
+            let is_served = status.contains("200");
+            assert!(heard.starts_with(status), "{header}: {heard}");
+            assert_eq!(
+                (heard.is_empty(), sent.len()),
+                (status.is_empty(), usize::from(is_served))
+            );
+        }
+    }
+
     /// A client that asks once and is told `told`, by an upstream that has answered `data zqu0000q`.
     fn judged(told: &str, sent: &str) {
-        let client = Client::new(Script::read(
-            Role::Client,
-            0,
-            b"GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n",
-        ));
+        let asked = b"GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n";
+        judged_asking(b"", asked, told, sent);
+    }
+
+    fn judged_asking(options: &[u8], asked: &[u8], told: &str, sent: &str) {
+        let client = Client::new(Script::read(Role::Client, 0, asked), options);
         with(&client.record, |record| record.received = told.into());
         let answer = b"HTTP/1.1 200 X\r\nContent-Length: 13\r\n\r\ndata \x1a";
         let script = Script::read(Role::Upstream, 0, answer);
@@ -322,7 +391,7 @@ mod tests {
         with(&upstream.record, |record| {
             record.received = sent.into();
             record.sent = script.bytes.len();
-            record.closed = true;
+            record.end = End::Closed;
         });
         verdict::check(&[client], &[script], &[upstream]);
     }
@@ -361,6 +430,22 @@ mod tests {
         for (told, sent) in told.into_iter().chain(sent) {
             let seen = std::panic::catch_unwind(|| judged(&told, &sent));
             assert!(seen.is_err(), "{told} {sent}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_served_without_leave_is_seen() {
+        for header in ["PROXY TCP4 198.51.100.9 192.0.2.1 1 2\r\n", "PROXY\r\n"] {
+            let asked =
+                format!("{header}GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n");
+            let judge = |told, sent| judged_asking(b"ha", asked.as_bytes(), told, sent);
+            judge("", "");
+            for (told, sent) in [(TOLD, ""), ("", SENT)] {
+                assert!(
+                    std::panic::catch_unwind(|| judge(told, sent)).is_err(),
+                    "{header}"
+                );
+            }
         }
     }
 }

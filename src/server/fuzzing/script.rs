@@ -17,6 +17,7 @@ const AWAIT: u8 = 0x1d;
 const END: u8 = 0x1c;
 const STAY: u8 = 0x1b;
 const MARK: u8 = 0x1a;
+const RESET: u8 = 0x19;
 
 /// What every mark begins with; an input that holds it itself is not tried.
 pub(super) const MARK_START: &[u8] = b"zq";
@@ -48,6 +49,20 @@ enum Step {
     End,
     /// Does not close.
     Stay,
+    /// Breaks the connection behind what has been sent.
+    Reset,
+}
+
+/// What is left of a connection when its script has come to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum End {
+    /// All of it: docxy may go on.
+    #[default]
+    Open,
+    /// Nothing, and in order.
+    Closed,
+    /// Nothing, and it broke.
+    Reset,
 }
 
 /// What a peer does.
@@ -86,6 +101,7 @@ impl Script {
                 AWAIT => Step::Await,
                 END => Step::End,
                 STAY => Step::Stay,
+                RESET => Step::Reset,
                 byte => {
                     sent.push(byte);
                     continue;
@@ -117,8 +133,8 @@ pub(super) struct Record {
     settled: usize,
     /// Each time that something came: how much there was then, and what had been sent and had settled before.
     pub(super) arrivals: Vec<Arrival>,
-    /// The script came to its end, and closed.
-    pub(super) closed: bool,
+    /// How the script has ended.
+    pub(super) end: End,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -136,19 +152,23 @@ pub(super) fn with<T>(record: &Shared, act: impl FnOnce(&mut Record) -> T) -> T 
 }
 
 /// Plays a script on a connection until both sides are done.
-pub(super) async fn play(script: Script, end: Memory, record: Shared) {
-    let (reader, writer) = split(end);
+pub(super) async fn play(script: Script, connection: Memory, record: Shared) {
+    let reset = connection.breaker();
+    let (reader, writer) = split(connection);
     let (progress, seen) = watch::channel(0);
     let listening = tokio::spawn(listen(reader, Arc::clone(&record), progress));
-    let stays = speak(&script, writer, &record, seen).await;
-    if script.role == Role::Client || stays {
+    let end = speak(&script, writer, &record, seen).await;
+    if end == End::Open || (end == End::Closed && script.role == Role::Client) {
         // Whatever docxy still says is heard.
         let _ = timeout(PATIENCE * 3, listening).await;
-    } else {
-        with(&record, |record| record.closed = true);
-        listening.abort();
-        let _ = listening.await;
+        return;
     }
+    with(&record, |record| record.end = end);
+    if end == End::Reset {
+        reset();
+    }
+    listening.abort();
+    let _ = listening.await;
 }
 
 async fn listen(mut reader: ReadHalf<Memory>, record: Shared, progress: watch::Sender<usize>) {
@@ -170,13 +190,13 @@ async fn listen(mut reader: ReadHalf<Memory>, record: Shared, progress: watch::S
     }
 }
 
-/// Says what the script says; whether it stays then.
+/// Says what the script says, and how it ends. The connection is left to whoever listens.
 async fn speak(
     script: &Script,
     mut writer: WriteHalf<Memory>,
     record: &Shared,
     mut seen: watch::Receiver<usize>,
-) -> bool {
+) -> End {
     let mut awaited = 0;
     for step in &script.steps {
         match step {
@@ -185,7 +205,9 @@ async fn speak(
                 while !rest.is_empty() {
                     let written = timeout(PATIENCE, writer.write(rest)).await;
                     // A peer that does not read any more is not written to.
-                    let Ok(Ok(count)) = written else { return false };
+                    let Ok(Ok(count)) = written else {
+                        return End::Closed;
+                    };
                     with(record, |record| record.sent += count);
                     rest = &rest[count..];
                 }
@@ -202,8 +224,9 @@ async fn speak(
             Step::End => {
                 let _ = writer.shutdown().await;
             }
-            Step::Stay => return true,
+            Step::Stay => return End::Open,
+            Step::Reset => return End::Reset,
         }
     }
-    false
+    End::Closed
 }

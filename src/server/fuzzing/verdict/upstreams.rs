@@ -1,0 +1,178 @@
+//! What has gone to upstreams: to whom, over which connections, and in whose name.
+
+use std::net::IpAddr;
+
+use memchr::memmem;
+
+use super::super::script::{End, Record, Script, with};
+use super::super::strict::{Framing, Message, State};
+use super::{Answered, Client, Exchange, HOP_BY_HOP, Request, Upstream, VIA, owner_of};
+use crate::http::uri::{Host, Origin};
+
+/// The upstream that may point to private addresses, since it has one.
+const INSIDER: &str = "http://10.0.0.5:5000";
+
+/// Panics if a connection or a request to an upstream is not explained. Returns what has been asked over each, and answered.
+pub(super) fn check(
+    clients: &[Client],
+    scripts: &[Script],
+    upstreams: &[Upstream],
+) -> Vec<Vec<Exchange>> {
+    let both = upstreams.iter().zip(scripts);
+    both.map(|(upstream, script)| {
+        check_dial(upstream, upstreams, scripts);
+        let record = with(&upstream.record, |record| record.clone());
+        exchanges(upstream, script, &record, clients)
+    })
+    .collect()
+}
+
+/// Only the operator and upstreams say who is dialled, and nobody that is further inside than those who say so.
+fn check_dial(upstream: &Upstream, all: &[Upstream], scripts: &[Script]) {
+    let is_in_table = is_in_table(&upstream.origin);
+    if let Host::Name(name) = upstream.origin.host() {
+        let is_said = |script: &Script| {
+            let said = script.bytes.to_ascii_lowercase();
+            memmem::find(&said, name.as_bytes()).is_some()
+        };
+        assert!(
+            is_in_table || scripts.iter().any(is_said),
+            "{name} is named by no upstream"
+        );
+    }
+    if let IpAddr::V4(address) = upstream.address {
+        assert!(!address.is_link_local(), "{address} is dialled");
+        let is_inside = address.is_private() || address.is_loopback() || address.is_unspecified();
+        let insider = |other: &Upstream| other.origin.to_string() == INSIDER;
+        assert!(
+            !is_inside || all.iter().any(insider),
+            "{address} is dialled"
+        );
+    }
+}
+
+fn is_in_table(origin: &Origin) -> bool {
+    let table = ["http://registry.test", "http://hub.test", INSIDER];
+    table.contains(&origin.to_string().as_str())
+}
+
+/// Reads both sides of a connection to an upstream.
+fn exchanges(
+    upstream: &Upstream,
+    script: &Script,
+    record: &Record,
+    clients: &[Client],
+) -> Vec<Exchange> {
+    let sent = &script.bytes[..record.sent];
+    let (mut at, mut answered) = (0, Some(0));
+    let mut exchanges: Vec<Exchange> = Vec::new();
+    while at < record.received.len() {
+        let request = Message::request(&record.received[at..]).expect("a request by the letter");
+        let Some(request) = request.filter(|request| request.state == State::Whole) else {
+            assert_ne!(
+                record.end,
+                End::Open,
+                "a request that is not sent to its end"
+            );
+            break;
+        };
+        if let Some(last) = exchanges.last() {
+            check_reuse(record, at, last.answer.as_ref());
+        }
+        let owner = owner_of(&record.received[at..at + request.length], clients);
+        check_request(
+            &request,
+            upstream,
+            owner.map(|(client, place)| &clients[client].requests[place]),
+        );
+        let (method, _) = request.head.request().expect("it has been read");
+        let answer = answered.and_then(|at| answer(sent, at, method, record.end));
+        answered = answer
+            .as_ref()
+            .filter(|answer| answer.is_whole)
+            .map(|answer| answer.end);
+        exchanges.push(Exchange { owner, answer });
+        at += request.length;
+    }
+    exchanges
+}
+
+/// A connection carries another request only after a whole answer, and with nothing behind that.
+fn check_reuse(record: &Record, start: usize, last: Option<&Answered>) {
+    let last = last
+        .filter(|answer| answer.is_whole)
+        .expect("a reused connection is in order");
+    assert!(last.message.framing != Framing::UntilClose && !last.message.head.closes());
+    let arrival = record
+        .arrivals
+        .iter()
+        .find(|arrival| arrival.received > start);
+    let arrival = arrival.expect("what was received has arrived");
+    assert!(
+        arrival.sent >= last.end,
+        "a request before the end of the last answer"
+    );
+    assert!(
+        arrival.settled <= last.end,
+        "a request behind bytes that nobody asked for"
+    );
+}
+
+fn check_request(request: &Message, upstream: &Upstream, asked: Option<&Request>) {
+    let head = &request.head;
+    let (method, target) = head.request().expect("it has been read");
+    assert!(matches!(method, "GET" | "HEAD" | "POST"), "{method}");
+    let is_in = |b: u8| b.is_ascii_graphic() && b != b'#';
+    assert!(
+        target.starts_with('/') && target.bytes().all(is_in),
+        "{target}"
+    );
+    assert_eq!(
+        head.all("host"),
+        [upstream.origin.authority().to_string().as_bytes()]
+    );
+    assert_eq!(
+        head.all("via").last(),
+        Some(&format!("1.1 {VIA}").as_bytes())
+    );
+    let is_form = method == "POST";
+    assert_eq!(head.all("content-length").len(), usize::from(is_form));
+    for name in ["connection", "transfer-encoding", "cookie", "expect"]
+        .iter()
+        .chain(&HOP_BY_HOP)
+    {
+        assert!(head.all(name).is_empty(), "{name} is sent");
+    }
+    assert!(
+        !head
+            .fields()
+            .any(|(name, _)| name.starts_with("x-forwarded-"))
+    );
+    let is_token = asked.is_none_or(|asked| asked.target.contains("token"));
+    assert!(is_token || method == asked.map_or(method, |asked| &asked.method) || method == "GET");
+    if !is_token && !is_in_table(&upstream.origin) {
+        assert!(
+            head.all("authorization").is_empty(),
+            "a login goes elsewhere"
+        );
+    }
+}
+
+/// The answer that begins at `start`, the interim ones before it among it.
+fn answer(sent: &[u8], start: usize, method: &str, end: End) -> Option<Answered> {
+    let mut at = start;
+    loop {
+        let message = Message::answer(&sent[at..], method).ok()??;
+        at += message.length;
+        if (100..200).contains(&message.head.status().ok()?) {
+            continue;
+        }
+        let is_ended = message.framing == Framing::UntilClose && end == End::Closed;
+        return Some(Answered {
+            start,
+            end: at,
+            is_whole: message.state == State::Whole || is_ended,
+            message,
+        });
+    }
+}
