@@ -20,6 +20,7 @@ mod case;
 mod peers;
 mod requests;
 mod requests_run;
+mod seeds;
 mod stand;
 
 use stand::Way;
