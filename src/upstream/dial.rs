@@ -12,6 +12,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::conn::read_ahead::ReadAhead;
 use crate::conn::stream::Stream;
@@ -24,11 +25,13 @@ use crate::upstream::race::{connect_any, in_turns};
 use crate::upstream::resolve::Resolver;
 #[cfg(any(test, fuzzing))]
 use crate::upstream::scripted;
+use crate::upstream::steps::{Step, Watcher};
 
 /// Makes connections.
 #[derive(Debug, Default)]
 pub struct Dialler {
     resolver: Resolver,
+    watcher: Watcher,
 }
 
 /// Why there is no connection.
@@ -97,6 +100,14 @@ fn is_want(error: &io::Error) -> bool {
 pub type Shunned = Vec<IpAddr>;
 
 impl Dialler {
+    /// One that knows no name yet, for one who is told of each step.
+    pub fn watched(watcher: Watcher) -> Dialler {
+        Dialler {
+            watcher,
+            ..Dialler::default()
+        }
+    }
+
     /// Connects to `origin`, by the way of `egress`, before `deadline`; with a `reach`, only to addresses within it.
     ///
     /// The address that was checked is the one that is connected to: names are not looked up again.
@@ -108,11 +119,17 @@ impl Dialler {
         shunned: &mut Shunned,
         deadline: Option<Instant>,
     ) -> Result<Stream, DialError> {
+        let began = Instant::now();
         let addresses = order(&self.addresses(origin.host(), reach).await?, shunned);
+        self.watcher.tell(origin, || Step::LookedUp {
+            addresses: addresses.clone(),
+            took: began.elapsed(),
+        });
         #[cfg(any(test, fuzzing))]
         if let Some(made) = scripted::connect(origin, &addresses) {
             return made.map(Stream::Memory).map_err(DialError::Connect);
         }
+        let began = Instant::now();
         let by = deadline_within(timeouts::CONNECT, deadline);
         let tcp = timeout_at(by, connect_any(addresses, origin.port()))
             .await
@@ -120,16 +137,24 @@ impl Dialler {
             .map_err(DialError::Connect)?;
         // A head and its body go out in one write; waiting to merge it with another only delays it.
         let _ = tcp.set_nodelay(true);
+        let address = tcp.peer_addr().ok();
+        self.watcher.tell(origin, || Step::Connected {
+            address,
+            took: began.elapsed(),
+        });
         match origin.scheme() {
             Scheme::Http => Ok(Stream::Tcp(tcp)),
             Scheme::Https => {
-                let address = tcp.peer_addr().map(|peer| peer.ip()).ok();
+                let began = Instant::now();
                 let by = deadline_within(timeouts::TLS_HANDSHAKE, deadline);
                 let tls = start_tls(tcp, origin.host(), egress.tls(), by).await;
-                tls.map_err(|error| {
-                    shunned.extend(address);
+                let tls = tls.map_err(|error| {
+                    shunned.extend(address.map(|address| address.ip()));
                     DialError::Tls(error)
-                })
+                })?;
+                self.watcher
+                    .tell(origin, || Step::secured(tls.get_ref().1, began.elapsed()));
+                Ok(Stream::Tls(Box::new(tls.into())))
             }
         }
     }
@@ -164,7 +189,7 @@ async fn start_tls(
     host: &Host,
     config: &Arc<ClientConfig>,
     by: Instant,
-) -> io::Result<Stream> {
+) -> io::Result<TlsStream<ReadAhead>> {
     let name = match host {
         Host::Address(address) => ServerName::from(*address),
         Host::Name(name) => ServerName::try_from(name.to_string()).map_err(|_| {
@@ -175,10 +200,9 @@ async fn start_tls(
         })?,
     };
     let handshake = TlsConnector::from(Arc::clone(config)).connect(name, ReadAhead::new(tcp));
-    let tls = timeout_at(by, handshake)
+    timeout_at(by, handshake)
         .await
-        .unwrap_or_else(|_| Err(too_slow("the handshake took too long")))?;
-    Ok(Stream::Tls(Box::new(tls.into())))
+        .unwrap_or_else(|_| Err(too_slow("the handshake took too long")))
 }
 
 fn too_slow(what: &'static str) -> io::Error {

@@ -11,6 +11,7 @@ pub mod reply;
 pub mod resolve;
 #[cfg(any(test, fuzzing))]
 pub mod scripted;
+pub mod steps;
 pub mod tries;
 
 use std::io;
@@ -34,6 +35,7 @@ use crate::upstream::outage::{Outages, Standing};
 use crate::upstream::pool::{Pool, Pooled};
 use crate::upstream::queue::DialQueue;
 use crate::upstream::reply::Reply;
+use crate::upstream::steps::Watcher;
 use crate::upstream::tries::Tries;
 
 /// What a server says to a connection that has been idle for too long for it (RFC 9110 §15.5.9).
@@ -124,6 +126,15 @@ impl Client {
             queue: Arc::clone(&self.queue),
             timeouts,
             log: self.log,
+        }
+    }
+
+    /// The same for one who is told how its connections come about: none of them is shared with this one.
+    pub fn watched(&self, watcher: Watcher) -> Client {
+        Client {
+            pool: Arc::new(Mutex::new(Pool::shared_by(1))),
+            dialler: Arc::new(Dialler::watched(watcher)),
+            ..self.with(self.timeouts)
         }
     }
 
