@@ -5,7 +5,9 @@ pub mod accept;
 pub mod clients;
 pub mod files;
 pub mod handshakes;
+pub mod issuer;
 pub mod pairs;
+pub mod refused;
 pub mod store;
 mod suites;
 pub mod validity;
@@ -17,6 +19,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -25,6 +28,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig};
 
 use self::clients::Clients;
+use self::refused::Verifier;
 use self::store::CertStore;
 
 /// The only protocol that docxy speaks, on both sides.
@@ -73,10 +77,16 @@ pub fn towards_upstreams(extra: &[CertificateDer<'static>]) -> Result<Arc<Client
         let added = roots.add(certificate.clone());
         added.map_err(|error| unusable(&error))?;
     }
-    let mut config = ClientConfig::builder_with_provider(suites::in_order(provider()))
+    let provider = suites::in_order(provider());
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| TlsError(format!("TLS cannot be set up: {error}")))?;
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError(format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots)
+        .map_err(|error| unusable(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier(verifier)))
         .with_no_client_auth();
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Arc::new(config))

@@ -21,6 +21,7 @@ use crate::http::uri::{Host, Origin, Scheme};
 use crate::registry::reach::Reach;
 use crate::registry::redirect::may_dial;
 use crate::timeouts;
+use crate::tls::refused::Refused;
 use crate::upstream::race::{connect_any, in_turns};
 use crate::upstream::resolve::Resolver;
 #[cfg(any(test, fuzzing))]
@@ -56,7 +57,10 @@ impl fmt::Display for DialError {
                 "its address {address} is not one that the upstream may point to"
             ),
             DialError::Connect(error) => write!(f, "no connection: {error}"),
-            DialError::Tls(error) => write!(f, "no TLS: {error}"),
+            DialError::Tls(error) => match Refused::behind(error) {
+                Some(refused) => write!(f, "{refused}"),
+                None => write!(f, "no TLS: {error}"),
+            },
         }
     }
 }

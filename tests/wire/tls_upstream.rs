@@ -56,8 +56,12 @@ fn a_certificate_for_another_name_is_no_identity() {
     let stand = stand();
     let docxy = docxy_for(&stand, "127.0.0.2");
     let refused = start(&["--upstream", &format!("reg.test={}", stand.registry.url())]);
-    for docxy in [&docxy, &refused] {
+    for (docxy, why) in [
+        (&docxy, "127.0.0.2"),
+        (&refused, "its certificate is issued by "),
+    ] {
         let response = with_login(docxy);
+        assert!(response.text().contains(why), "{}", response.text());
         assert!(
             [502, 503].contains(&response.status()),
             "{}",
