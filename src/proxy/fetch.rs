@@ -26,7 +26,7 @@ use super::realm::Realm;
 use super::{Proxy, Request, Trace};
 
 /// A token server's answer; real ones have a few kilobytes.
-const MAX_ANSWER: usize = 64 * 1024;
+pub(crate) const MAX_ANSWER: usize = 64 * 1024;
 
 /// No token is used for longer, whatever its server says.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
@@ -36,7 +36,7 @@ const OWN_HEAD: &[u8] = b"GET / HTTP/1.1\r\nAccept: application/json\r\nUser-Age
 
 /// Why there is no token.
 #[derive(Debug)]
-pub(super) enum NoToken {
+pub(crate) enum NoToken {
     /// The client's login is not docxy's to replace.
     Login,
     /// The challenge names no realm, or none that may be asked.
@@ -63,7 +63,7 @@ impl fmt::Display for NoToken {
                 f.write_str("the registry's challenge names no realm that may be asked")
             }
             NoToken::Challenge => f.write_str("the registry's challenge is malformed"),
-            NoToken::Account => f.write_str("the account gets none"),
+            NoToken::Account => f.write_str("the account is refused"),
             NoToken::Mishap(mishap) => write!(f, "{mishap}"),
             NoToken::Refused(status, _) => write!(f, "the realm answers {status}"),
             NoToken::Body(error) => write!(f, "{error}"),
@@ -100,7 +100,7 @@ impl Proxy {
     }
 
     /// Gets a token for what `bearer` names at `realm`, and how long it lives.
-    pub(super) async fn fetch(
+    pub(crate) async fn fetch(
         &self,
         request: &Request<'_>,
         upstream: UpstreamId,
@@ -167,7 +167,8 @@ impl Proxy {
     }
 }
 
-pub(super) fn first_bearer(head: &ResponseHead) -> Option<Bearer> {
+/// The first Bearer challenge of an answer.
+pub(crate) fn first_bearer(head: &ResponseHead) -> Option<Bearer> {
     let values = head.fields.all("www-authenticate");
     values
         .filter_map(|value| bearers(value).ok())
@@ -176,7 +177,7 @@ pub(super) fn first_bearer(head: &ResponseHead) -> Option<Bearer> {
 }
 
 /// The token in a realm's answer, by either of its names, and how long it lives (distribution token specification).
-fn read(body: &[u8]) -> Option<(String, Duration)> {
+pub(crate) fn read(body: &[u8]) -> Option<(String, Duration)> {
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
     let token = answer
         .get("token")

@@ -169,7 +169,8 @@ impl Proxy {
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         trace.upstream = Some(journey.upstream);
-        let reply = self.ask_upstream(&mut journey, trace).await?;
+        let asked = self.ask_upstream(&mut journey, trace).await;
+        let reply = asked.map_err(|why| self.unanswered(journey.upstream, why))?;
         self.learn(&journey, &reply);
         self.note_quota(&journey, &reply);
         let refuses_head = matches!(reply.head.status, 403 | 405) && journey.method == b"HEAD";

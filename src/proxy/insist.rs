@@ -26,7 +26,7 @@ const LONGEST_MOMENT: Duration = Duration::from_secs(5);
 
 impl Proxy {
     /// [Travels](Proxy::travel), and tries again what a redirect's target may answer better another time.
-    pub(super) async fn insist(
+    pub(crate) async fn insist(
         &self,
         journey: &mut Journey<'_>,
         trace: &mut Trace,

@@ -3,10 +3,10 @@
 pub mod current;
 pub mod discover;
 pub mod dispatch;
-mod fetch;
+pub(crate) mod fetch;
 pub mod forward;
 mod insist;
-mod on_behalf;
+pub(crate) mod on_behalf;
 pub mod quota;
 pub mod realm;
 pub mod resume;

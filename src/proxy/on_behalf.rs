@@ -15,7 +15,7 @@ use crate::registry::table::UpstreamId;
 use crate::upstream::reply::Reply;
 
 use super::fetch::NoToken;
-use super::forward::Journey;
+use super::forward::{Journey, Mishap};
 use super::realm::Realm;
 use super::{Proxy, Request, Trace};
 
@@ -26,6 +26,27 @@ pub(crate) enum Grant {
     Token(Held, Arc<Slot>),
     /// Its password.
     Basic(Secretive),
+}
+
+/// Why an upstream has not answered in the end.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// It, or one to whom it has redirected, could not be asked.
+    Mishap(Mishap),
+    /// Its account has no token.
+    Token(NoToken),
+}
+
+impl From<Mishap> for Unanswered {
+    fn from(mishap: Mishap) -> Unanswered {
+        Unanswered::Mishap(mishap)
+    }
+}
+
+impl From<NoToken> for Unanswered {
+    fn from(why: NoToken) -> Unanswered {
+        Unanswered::Token(why)
+    }
 }
 
 /// Text that does not show.
@@ -74,11 +95,11 @@ impl Proxy {
 
     /// [Insists](Proxy::insist), in the name of the account if there is one: with what it has got already, and with what a
     /// challenge then asks for.
-    pub(super) async fn ask_upstream(
+    pub(crate) async fn ask_upstream(
         &self,
         journey: &mut Journey<'_>,
         trace: &mut Trace,
-    ) -> Result<Reply, Answer> {
+    ) -> Result<Reply, Unanswered> {
         let account = self.account_for(journey.request, journey.upstream, journey.credentials);
         let (Some(repository), Some(account)) = (journey.repository.clone(), account) else {
             return Ok(self.insist(journey, trace).await?);
@@ -115,7 +136,7 @@ impl Proxy {
         journey: &Journey<'_>,
         repository: &str,
         trace: &mut Trace,
-    ) -> Result<Option<Grant>, Answer> {
+    ) -> Result<Option<Grant>, NoToken> {
         if account.is_basic() {
             return Ok(Some(basic(account)));
         }
@@ -150,10 +171,10 @@ impl Proxy {
         request: &Request<'_>,
         upstream: UpstreamId,
         trace: &mut Trace,
-    ) -> Result<Option<(Grant, Option<Bearer>)>, Answer> {
+    ) -> Result<Option<(Grant, Option<Bearer>)>, NoToken> {
         if let Some(Grant::Basic(_)) = refused {
             account.refuse(Instant::now());
-            return Err(self.refused_account(upstream, 401));
+            return Err(NoToken::Account);
         }
         if let Some(refused) = refused {
             refused.drop_from_cache().await;
@@ -168,21 +189,21 @@ impl Proxy {
             return Ok(None);
         }
         if account.is_refused(Instant::now()) {
-            return Err(self.refused_account(upstream, 401));
+            return Err(NoToken::Account);
         }
         account.learn_basic();
         Ok(Some((basic(account), None)))
     }
 
     /// A token of the account's, from the cache or from the realm; `None` if docxy knows of no realm that may be asked.
-    async fn token_of(
+    pub(crate) async fn token_of(
         &self,
         account: &Account,
         bearer: &Bearer,
         request: &Request<'_>,
         upstream: UpstreamId,
         trace: &mut Trace,
-    ) -> Result<Option<Grant>, Answer> {
+    ) -> Result<Option<Grant>, NoToken> {
         let found = self.shared.realms.find(upstream, bearer.service.as_deref());
         let Some(Ok(realm)) = found else {
             return Ok(None);
@@ -194,7 +215,7 @@ impl Proxy {
         }
         let asked = Instant::now();
         if account.is_refused(asked) {
-            return Err(self.refused_account(upstream, 401));
+            return Err(NoToken::Account);
         }
         let basic = account.basic();
         let fetched = self
@@ -216,18 +237,18 @@ impl Proxy {
             }
             Err(NoToken::Refused(401 | 403, _)) => {
                 account.refuse(asked);
-                Err(self.refused_account(upstream, 401))
+                Err(NoToken::Account)
             }
-            Err(why) => Err(self.no_token(upstream, why)),
+            Err(why) => Err(why),
         }
     }
 
-    fn refused_account(&self, upstream: UpstreamId, status: u16) -> Answer {
-        let name = &self.shared.table.get(upstream).name;
-        let why = format_args!(
-            "the account of {name} is refused ({status}); its username or password is wrong here"
-        );
-        Answer::error(502, "UNAVAILABLE", why)
+    /// What the client is told where there is no answer to pass.
+    pub(super) fn unanswered(&self, upstream: UpstreamId, why: Unanswered) -> Answer {
+        match why {
+            Unanswered::Mishap(mishap) => mishap.into(),
+            Unanswered::Token(why) => self.no_token(upstream, why),
+        }
     }
 
     fn no_token(&self, upstream: UpstreamId, why: NoToken) -> Answer {
@@ -235,6 +256,12 @@ impl Proxy {
         let said = format!("{name}: no token for its account: {why}");
         match why {
             NoToken::Mishap(mishap) => mishap.into(),
+            NoToken::Account => {
+                let why = format_args!(
+                    "the account of {name} is refused (401); its username or password is wrong here"
+                );
+                Answer::error(502, "UNAVAILABLE", why)
+            }
             // The client waits as long as the token server wants docxy to.
             NoToken::Refused(429, retry_after) => {
                 let answer = Answer::error(429, "TOOMANYREQUESTS", said);

@@ -108,7 +108,7 @@ impl Proxy {
                 let refused = Some(refused);
                 let grant =
                     self.grant_after(account, refused, &challenge, request, upstream, trace);
-                let grant = grant.await.map_err(|_| Setback::Token(NoToken::Account))?;
+                let grant = grant.await.map_err(Setback::Token)?;
                 let (grant, _) = grant.ok_or(Setback::Token(NoToken::Realm))?;
                 unfinished.grant = Some(grant.clone());
                 challenge.discard(&self.client);
