@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::command::check::Check;
 use crate::config::settings::Settings;
 
 /// A pull proxy for container registries: engines reach docxy, docxy reaches the registries.
@@ -42,6 +43,9 @@ pub struct Args {
 pub enum Command {
     /// Print the CA of the self-made certificate, in PEM, for the engines to trust
     Ca,
+    /// Ask each upstream, and for an image, step by step: what fails, why, and what to do. Exit code 0 if all is well. Nothing
+    /// is bound or written. Flags stand before the command
+    Check(Check),
     /// Print what flags, variables and the file say together, as a configuration file
     Config,
     /// Ask a docxy that runs whether it is well: exit code 0 if its /health answers 200. No certificate is verified

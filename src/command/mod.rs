@@ -1,6 +1,7 @@
 //! The commands: what docxy does instead of serving, each in a file of its own.
 
 pub mod ca;
+pub mod check;
 pub mod config;
 pub mod health;
 
@@ -13,6 +14,7 @@ use crate::config::Config;
 pub fn run(command: &Command, config: &Config) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Ca => ca::run(config),
+        Command::Check(check) => check::run(check, config),
         Command::Config => config::run(config),
         Command::Health { url } => Ok(health::run(url.as_deref(), config)?),
     }

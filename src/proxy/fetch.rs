@@ -74,7 +74,7 @@ impl fmt::Display for NoToken {
 
 impl Proxy {
     /// Gets a token for what `challenge` names, of an upstream's own. One that stands for somebody cannot be replaced.
-    pub(super) async fn anonymous_token(
+    pub(crate) async fn anonymous_token(
         &self,
         request: &Request<'_>,
         upstream: UpstreamId,

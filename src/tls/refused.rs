@@ -56,7 +56,8 @@ impl fmt::Display for Refused {
                 )
             }
             CertificateError::NotValidForNameContext { presented, .. } => {
-                let names = presented.join(", ");
+                let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
+                let names = names.join(", ");
                 write!(f, "its certificate is for other names: {names}")
             }
             other => write!(f, "its certificate by {issuer} is refused: {other}"),
@@ -65,6 +66,12 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// A name as rustls shows it, `DnsName("a.test")`, without its kind.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').map(|(_, rest)| rest);
+    inner.map_or(name, |inner| inner.trim_end_matches(')'))
+}
 
 fn date(time: UnixTime) -> impl fmt::Display {
     let since = Duration::from_secs(time.as_secs());

@@ -16,6 +16,7 @@ mod activation;
 mod blob_server;
 mod broken_upstream;
 mod challenges;
+mod check;
 mod command_line;
 mod config_file;
 mod config_reload;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 /// The protocol versions that there are.
 pub const VERSIONS: [&SupportedProtocolVersion; 2] =
@@ -104,6 +104,19 @@ pub fn client_of(
 }
 
 impl Leaf {
+    /// What a server needs that has this certificate.
+    pub fn server(&self) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("protocol versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate.der().clone()], key)
+            .expect("a certificate and its key");
+        Arc::new(config)
+    }
+
     /// Writes `NAME.crt` and `NAME.key` into a directory, each put in place as a whole, and returns their paths.
     pub fn write(&self, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
         let put = |extension: &str, text: String| {
