@@ -71,7 +71,7 @@ impl Serving {
     ) -> Result<Serving, Box<dyn Error>> {
         let name = u64::from_ne_bytes(tls::random()?);
         let via = format!("docxy-{name:016x}");
-        let egresses = Egresses::open(&config.egress, None)?;
+        let egresses = Egresses::open(&config.egress, &config.other_egress, None)?;
         let lasting = Lasting {
             ca,
             ..Lasting::begin(config, egresses, via, admission, log)?
@@ -115,7 +115,7 @@ impl Serving {
     pub fn egresses_of(&self, config: &Config) -> Result<Egresses, TlsError> {
         let before = self.workers.first().map(|worker| worker.get());
         let before = before.as_ref().map(|proxy| &proxy.shared.egresses);
-        Egresses::open(&config.egress, before)
+        Egresses::open(&config.egress, &config.other_egress, before)
     }
 
     /// Serves as `config` says from the next request on. Connections to upstreams stay, unless they are reached by another way.

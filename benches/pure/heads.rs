@@ -122,6 +122,7 @@ fn passed(head: &ResponseHead, target: &Target) -> Vec<u8> {
     let view = View {
         target,
         place: &Place::default(),
+        mounts: None,
         source: Source::Upstream,
         status: head.status,
         length: Some(1),

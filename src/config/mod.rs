@@ -63,6 +63,8 @@ pub struct Config {
     pub table: Table,
     /// How they are reached, by their places in the table.
     pub egress: Vec<EgressSettings>,
+    /// How others are reached, to whom a mount leads.
+    pub other_egress: EgressSettings,
     /// The repositories that may pass.
     pub access: Access,
     /// The accounts of the upstreams, by their places in the table.
@@ -104,7 +106,8 @@ impl Config {
         let upstreams = without_overridden(&settings);
         let table = table(&settings, &upstreams)?;
         let access = access(&settings, &upstreams, &table)?;
-        let egress = vec![egress(&settings); table.ids().count()];
+        let other_egress = egress(&settings);
+        let egress = vec![other_egress.clone(); table.ids().count()];
         let accounts = upstreams::accounts(&upstreams, &table)?;
         let public_url = settings.public_url.as_deref().map(parse_public_url);
         let pairs = tls_pairs(&settings.tls_cert, &settings.tls_key)?;
@@ -127,6 +130,7 @@ impl Config {
             public_url: public_url.transpose()?,
             table,
             egress,
+            other_egress,
             access,
             accounts,
             allow_client,
@@ -277,7 +281,7 @@ fn check_acme(has_certificate: bool, listen: &[Listen]) -> Result<(), Fault> {
 fn read_each<T>(
     name: &'static str,
     texts: &[String],
-    read: impl Fn(&str) -> Result<T, String>,
+    mut read: impl FnMut(&str) -> Result<T, String>,
 ) -> Result<Vec<T>, Fault> {
     let texts = texts.iter().enumerate();
     texts
@@ -336,6 +340,9 @@ fn table(settings: &Settings, upstreams: &[UpstreamSettings]) -> Result<Table, F
         let set = table.set_realm_host(name, host);
         set.map_err(|error| key.fault(&error))?;
     }
+    read_each("mount", &settings.mount, |text| {
+        table.add_mount(text).map_err(|error| error.to_string())
+    })?;
     Ok(table)
 }
 
@@ -349,6 +356,9 @@ fn access(
     allowed.map_err(|error| Key::of("allow").fault(&error))?;
     let denied = access.deny_also(&settings.deny, table);
     denied.map_err(|error| Key::of("deny").fault(&error))?;
+    if settings.catalog {
+        access.show_catalogs();
+    }
     Ok(access)
 }
 
@@ -442,6 +452,23 @@ mod tests {
                 "--realm-host: \"docker.io\" is not NAME=HOST",
             ),
             ("--realm-host docker.io=a/b", "--realm-host: "),
+            (
+                "--mount docker-registry=https://a.test",
+                "--mount: \"docker-registry=https://a.test\": its prefix is no plain path",
+            ),
+            (
+                "--mount /v2/x=https://a.test",
+                "--mount: \"/v2/x=https://a.test\": docxy has paths of its own there",
+            ),
+            (
+                "--mount /a=https://a.test --mount /a/=https://b.test",
+                "--mount: \"/a/=https://b.test\": its prefix is mounted already",
+            ),
+            (
+                "--mount /a=a.test",
+                "--mount: \"/a=a.test\": its scheme is neither http nor https; after = give",
+            ),
+            ("--mount /a", "--mount: \"/a\": it is not /PREFIX=URL"),
             ("--allow a", "--allow: "),
             ("--allow quay.io/a", "--allow: "),
             (

@@ -110,6 +110,16 @@ pub struct Settings {
     #[serde(skip)]
     pub upstream_alias: Vec<String>,
 
+    /// Let a path prefix lead to another origin, for clients made for a plain reverse proxy; repeatable. What follows the
+    /// prefix goes there as it is, redirects and token realms that point to a mounted origin lead to its prefix
+    #[arg(
+        long,
+        help_heading = "Upstreams",
+        env = "DOCXY_MOUNT",
+        value_name = "/PREFIX=URL"
+    )]
+    pub mount: Vec<String>,
+
     /// PEM roots to trust for upstreams, beside the built-in ones
     #[arg(
         long,
@@ -148,6 +158,10 @@ pub struct Settings {
     )]
     #[serde(skip)]
     pub deny: Vec<String>,
+
+    /// Show the names of an upstream's repositories (/v2/_catalog), unless it has a list of what may pass or may not
+    #[arg(long, help_heading = "Access", env = "DOCXY_CATALOG", value_parser = BoolishValueParser::new())]
+    pub catalog: bool,
 
     /// Serve only these clients; repeatable
     #[arg(

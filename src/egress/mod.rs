@@ -80,27 +80,35 @@ impl Egress {
 pub struct Egresses {
     /// By the place of the upstream.
     of: Vec<Egress>,
+    /// To whom is no upstream.
+    others: Egress,
 }
 
 impl Egresses {
-    /// As these settings say, which stand at the places of their upstreams. What is as it was `before` stays the same, and
-    /// so do the connections that were made by it.
+    /// As these settings say, which stand at the places of their upstreams, and those for all `others`. What is as it was
+    /// `before` stays the same, and so do the connections that were made by it.
     pub fn open(
         settings: &[EgressSettings],
+        others: &EgressSettings,
         before: Option<&Egresses>,
     ) -> Result<Egresses, TlsError> {
-        let mut known = before.map_or_else(Vec::new, |before| before.of.clone());
+        let mut known = before.map_or_else(Vec::new, Egresses::all);
         let mut of = Vec::new();
         for settings in settings {
             let egress = Egress::open_beside(settings, &known)?;
             known.push(egress.clone());
             of.push(egress);
         }
-        Ok(Egresses { of })
+        let others = Egress::open_beside(others, &known)?;
+        Ok(Egresses { of, others })
     }
 
-    /// The way to an upstream of the table that this was made for.
-    pub fn get(&self, upstream: UpstreamId) -> &Egress {
-        &self.of[upstream.index()]
+    /// The way to an upstream of the table that this was made for, or to whom is none.
+    pub fn get(&self, upstream: Option<UpstreamId>) -> &Egress {
+        upstream.map_or(&self.others, |upstream| &self.of[upstream.index()])
+    }
+
+    fn all(&self) -> Vec<Egress> {
+        self.of.iter().chain([&self.others]).cloned().collect()
     }
 }

@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::proxy::forward::Journey;
 use crate::proxy::{Proxy, Request, Response, Trace};
-use crate::registry::route::{Content, Place, Route, RouteError};
+use crate::registry::route::{Catalog, Content, Place, Route, RouteError};
 use crate::registry::table::UpstreamId;
 
 impl Proxy {
@@ -44,6 +44,17 @@ impl Proxy {
                 let response = self.forward(journey, Some(kind), trace).await;
                 response.map_err(|answer| in_namespace(answer, &place))
             }
+            Route::Catalog(Catalog {
+                upstream,
+                path_and_query,
+                place,
+            }) => {
+                let target = self.target(upstream, path_and_query);
+                let journey = Journey::new(request, upstream, &place, target);
+                let response = self.forward(journey, None, trace).await;
+                response.map_err(|answer| in_namespace(answer, &place))
+            }
+            Route::Mounted(mounted) => self.mounted(request, mounted, trace).await,
             Route::Token(route) => self.token(request, &route, form, trace).await,
         };
         response.unwrap_or_else(Response::Own)

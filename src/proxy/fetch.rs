@@ -117,7 +117,7 @@ impl Proxy {
                 head: &head,
                 ..*request
             },
-            upstream,
+            upstream: Some(upstream),
             place: &Place::default(),
             repository: None,
             method: b"GET",

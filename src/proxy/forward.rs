@@ -72,7 +72,8 @@ impl From<Mishap> for Answer {
 /// A request on its way to an upstream, and over redirects to wherever they lead.
 pub(crate) struct Journey<'a> {
     pub(crate) request: &'a Request<'a>,
-    pub(crate) upstream: UpstreamId,
+    /// Whose; `None` where it goes to an origin that is no upstream's.
+    pub(crate) upstream: Option<UpstreamId>,
     /// How the client addresses the upstream.
     pub(crate) place: &'a Place,
     /// Where the first target's path has the repository, named as the upstream names it; `None` if it has none.
@@ -93,13 +94,13 @@ impl<'a> Journey<'a> {
     /// The client's own request, for `target`.
     pub(crate) fn new(
         request: &'a Request<'a>,
-        upstream: UpstreamId,
+        upstream: impl Into<Option<UpstreamId>>,
         place: &'a Place,
         target: Target,
     ) -> Journey<'a> {
         Journey {
             request,
-            upstream,
+            upstream: upstream.into(),
             place,
             repository: None,
             method: request.head.method(),
@@ -125,7 +126,7 @@ impl<'a> Journey<'a> {
         }
         let grant = self.grant.clone();
         Unfinished::new(
-            self.upstream,
+            self.upstream?,
             self.place,
             (credentials, grant),
             &self.trail,
@@ -168,7 +169,7 @@ impl Proxy {
         kind: Option<Kind>,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
-        trace.upstream = Some(journey.upstream);
+        trace.upstream = journey.upstream;
         let asked = self.ask_upstream(&mut journey, trace).await;
         let reply = asked.map_err(|why| self.unanswered(journey.upstream, why))?;
         self.learn(&journey, &reply);
@@ -182,13 +183,14 @@ impl Proxy {
 
     /// Learns where tokens are given out, if this is the upstream's own challenge.
     pub(crate) fn learn(&self, journey: &Journey<'_>, reply: &Reply) {
-        if reply.head.status == 401 && journey.source() != Source::Elsewhere {
+        let is_own = journey.source() != Source::Elsewhere;
+        if let (401, true, Some(upstream)) = (reply.head.status, is_own, journey.upstream) {
             let (realms, table) = (&self.shared.realms, &self.shared.table);
-            realms.learn(table, journey.upstream, reply, journey.trail.target());
+            realms.learn(table, upstream, reply, journey.trail.target());
         }
     }
 
-    /// Sends a request wherever redirects lead, and returns the first answer that is none.
+    /// Sends a request wherever redirects lead, and returns the first answer that is none, or that is for the client to follow.
     pub(crate) async fn travel(
         &self,
         journey: &mut Journey<'_>,
@@ -200,6 +202,9 @@ impl Proxy {
             let (true, Some(location)) = (is_redirect(reply.head.status), location) else {
                 return Ok(reply);
             };
+            if self.is_for_client(journey, location) {
+                return Ok(reply);
+            }
             let asked = journey.trail.target().origin.clone();
             if journey.body.is_some() {
                 return Err(Mishap::Form(asked));
@@ -322,15 +327,22 @@ impl Proxy {
         from: &ResponseHead,
         length: Option<u64>,
     ) -> Result<HeadWriter, Answer> {
-        let target = journey.trail.target();
+        let (request, target) = (journey.request, journey.trail.target());
+        let mount = journey.place.mount;
+        let base = mount.map(|_| self.own_realm(request, ""));
         let view = View {
             target,
             place: journey.place,
+            mounts: base.as_deref().map(|base| self.mounts(base)),
             source: journey.source(),
             status,
             length,
         };
-        let realm = |bearer: &Bearer| self.realm_for(journey.request, journey.upstream, bearer);
+        let realm = |bearer: &Bearer| match (mount, journey.upstream) {
+            (Some(mount), _) => self.realm_for_mounted(request, mount, target, bearer),
+            (None, Some(upstream)) => self.realm_for(request, upstream, bearer),
+            (None, None) => bearer.realm.clone(),
+        };
         let mut head = HeadWriter::answer(status, reason);
         rewrite::response_fields(&mut head, from, &view, realm).map_err(|error| {
             let why = format_args!("{}: its challenge: {error}", target.origin);

@@ -6,6 +6,7 @@ pub mod dispatch;
 pub(crate) mod fetch;
 pub mod forward;
 mod insist;
+mod mount;
 pub(crate) mod on_behalf;
 pub mod quota;
 pub mod realm;
@@ -35,6 +36,7 @@ use crate::registry::access::{Access, Identity};
 use crate::registry::challenge::Bearer;
 use crate::registry::rewrite::Credentials;
 use crate::registry::route::{self, Asked, Route, RouteError};
+use crate::registry::table::mounts::MountId;
 use crate::registry::table::{Table, UpstreamId};
 use crate::registry::token::PLACEHOLDER;
 use crate::timeouts::Timeouts;
@@ -150,6 +152,8 @@ impl Response {
 pub struct Trace {
     /// Who was asked.
     pub upstream: Option<UpstreamId>,
+    /// By which mount.
+    pub mount: Option<MountId>,
     /// The last origin that was asked, for error messages.
     pub asked: Option<Origin>,
     /// The status of the last answer.
@@ -343,15 +347,23 @@ impl Proxy {
             status: done.status,
             bytes: done.bytes,
             duration: done.duration,
-            upstream: trace
-                .upstream
-                .map_or("-", |id| &self.shared.table.get(id).name),
+            upstream: self.name_of(trace),
             upstream_status: trace.status,
             reused: trace.reused,
             retries: trace.retries,
             hops: trace.hops,
             resumes: trace.resumes,
         });
+    }
+
+    /// Who was asked, as the operator calls it.
+    fn name_of(&self, trace: &Trace) -> &str {
+        let table = &self.shared.table;
+        match (trace.mount, trace.upstream) {
+            (Some(mount), _) => &table.mounts().get(mount).prefix,
+            (None, Some(upstream)) => &table.get(upstream).name,
+            (None, None) => "-",
+        }
     }
 
     fn serves(&self, client: IpAddr) -> bool {

@@ -100,19 +100,25 @@ impl Proxy {
         journey: &mut Journey<'_>,
         trace: &mut Trace,
     ) -> Result<Reply, Unanswered> {
-        let account = self.account_for(journey.request, journey.upstream, journey.credentials);
-        let (Some(repository), Some(account)) = (journey.repository.clone(), account) else {
+        let (request, credentials) = (journey.request, journey.credentials);
+        let account = journey.upstream.and_then(|upstream| {
+            let account = self.account_for(request, upstream, credentials)?;
+            Some((upstream, account))
+        });
+        let (Some(repository), Some((upstream, account))) = (journey.repository.clone(), account)
+        else {
             return Ok(self.insist(journey, trace).await?);
         };
         let path = &journey.trail.first().path_and_query;
         let repository = &path.get(repository).unwrap_or_default().to_owned();
-        journey.grant = self.grant_for(account, journey, repository, trace).await?;
+        journey.grant = self
+            .grant_for(account, request, upstream, repository, trace)
+            .await?;
         let reply = self.insist(journey, trace).await?;
         if reply.head.status != 401 || journey.source() == Source::Elsewhere {
             return Ok(reply);
         }
         self.learn(journey, &reply);
-        let (request, upstream) = (journey.request, journey.upstream);
         let refused = journey.grant.take();
         let grant = self
             .grant_after(account, refused, &reply, request, upstream, trace)
@@ -133,7 +139,8 @@ impl Proxy {
     async fn grant_for(
         &self,
         account: &Account,
-        journey: &Journey<'_>,
+        request: &Request<'_>,
+        upstream: UpstreamId,
         repository: &str,
         trace: &mut Trace,
     ) -> Result<Option<Grant>, NoToken> {
@@ -142,12 +149,11 @@ impl Proxy {
         }
         let bearer = match account.tokens.asked(repository) {
             Some(bearer) => Some(bearer),
-            None => self.expected(journey.upstream, repository),
+            None => self.expected(upstream, repository),
         };
         let Some(bearer) = bearer else {
             return Ok(None);
         };
-        let (request, upstream) = (journey.request, journey.upstream);
         self.token_of(account, &bearer, request, upstream, trace)
             .await
     }
@@ -244,15 +250,15 @@ impl Proxy {
     }
 
     /// What the client is told where there is no answer to pass.
-    pub(super) fn unanswered(&self, upstream: UpstreamId, why: Unanswered) -> Answer {
+    pub(super) fn unanswered(&self, upstream: Option<UpstreamId>, why: Unanswered) -> Answer {
         match why {
             Unanswered::Mishap(mishap) => mishap.into(),
             Unanswered::Token(why) => self.no_token(upstream, why),
         }
     }
 
-    fn no_token(&self, upstream: UpstreamId, why: NoToken) -> Answer {
-        let name = &self.shared.table.get(upstream).name;
+    fn no_token(&self, upstream: Option<UpstreamId>, why: NoToken) -> Answer {
+        let name = upstream.map_or("-", |id| &self.shared.table.get(id).name);
         let said = format!("{name}: no token for its account: {why}");
         match why {
             NoToken::Mishap(mishap) => mishap.into(),
@@ -279,10 +285,9 @@ impl Proxy {
         if journey.source() == Source::Elsewhere {
             return;
         }
-        if let Some(value) = reply.head.fields.first("ratelimit-remaining") {
-            self.shared
-                .quotas
-                .note(journey.upstream, value, SystemTime::now());
+        let remaining = reply.head.fields.first("ratelimit-remaining");
+        if let (Some(upstream), Some(value)) = (journey.upstream, remaining) {
+            self.shared.quotas.note(upstream, value, SystemTime::now());
         }
     }
 }

@@ -140,7 +140,7 @@ impl Proxy {
             .ok_or(Setback::Mismatch(Mismatch::Part))?;
         let mut journey = Journey {
             request,
-            upstream: unfinished.upstream,
+            upstream: Some(unfinished.upstream),
             place: &unfinished.place,
             repository: None,
             method: b"GET",

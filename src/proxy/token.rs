@@ -130,7 +130,7 @@ impl Proxy {
         };
         let mut journey = Journey {
             request,
-            upstream: wanted.upstream,
+            upstream: Some(wanted.upstream),
             place: &Place::default(),
             repository: None,
             method: match request.head.method() {

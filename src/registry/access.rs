@@ -41,6 +41,8 @@ impl Identity {
 pub struct Access {
     /// For each upstream, by its place.
     rules: Vec<Rules>,
+    /// Whether the names of an upstream's repositories are shown.
+    catalogs: bool,
 }
 
 /// The rules of one upstream.
@@ -119,6 +121,7 @@ impl Access {
     pub fn open(table: &Table) -> Access {
         Access {
             rules: table.ids().map(|_| Rules::default()).collect(),
+            catalogs: false,
         }
     }
 
@@ -208,6 +211,16 @@ impl Access {
             Some(rules) if rules.allow.as_ref().is_some_and(Vec::is_empty) => Err(&rules.refusal),
             _ => Ok(()),
         }
+    }
+
+    /// Shows the names of repositories, of those upstreams of which all may pass.
+    pub fn show_catalogs(&mut self) {
+        self.catalogs = true;
+    }
+
+    /// Whether the names of repositories are shown at all.
+    pub fn shows_catalogs(&self) -> bool {
+        self.catalogs
     }
 
     /// Whether each upstream has a list of what may pass.

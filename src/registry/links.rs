@@ -35,6 +35,11 @@ pub fn location(value: &[u8], asked: &Target, place: &Place) -> Option<String> {
 
 /// A `Link` field value with each `<reference>` as [`location`] has it; all else stays byte for byte.
 pub fn link(value: &[u8], asked: &Target, place: &Place) -> Vec<u8> {
+    link_with(value, |reference| location(reference, asked, place))
+}
+
+/// A `Link` field value with each `<reference>` as `rewrite` has it, if it has it; all else stays byte for byte.
+pub fn link_with(value: &[u8], rewrite: impl Fn(&[u8]) -> Option<String>) -> Vec<u8> {
     let mut written = Vec::with_capacity(value.len());
     let mut rest = value;
     while let Some((&first, after)) = rest.split_first() {
@@ -48,7 +53,7 @@ pub fn link(value: &[u8], asked: &Target, place: &Place) -> Vec<u8> {
         let reference = piece
             .strip_prefix(b"<")
             .and_then(|piece| piece.strip_suffix(b">"));
-        match reference.and_then(|reference| location(reference, asked, place)) {
+        match reference.and_then(&rewrite) {
             Some(reference) => {
                 // What it is resolved against may hold what would end it here.
                 let reference = reference.replace('<', "%3C").replace('>', "%3E");

@@ -5,6 +5,7 @@ use core::fmt;
 use super::challenge::{self, Bearer, ChallengeError};
 use super::links;
 use super::route::Place;
+use super::route::mounted::MountView;
 use crate::http::fields::Fields;
 use crate::http::head::ResponseHead;
 use crate::http::names::Names;
@@ -141,12 +142,45 @@ pub struct View<'a> {
     pub target: &'a Target,
     /// How the client addresses the upstream.
     pub place: &'a Place,
+    /// What else docxy leads to, where the client came by a mount.
+    pub mounts: Option<MountView<'a>>,
     /// Whether the answer is the upstream's own or that of another origin to which it pointed.
     pub source: Source,
     /// The status that the client is told.
     pub status: u16,
     /// The length that the client is told, if any.
     pub length: Option<u64>,
+}
+
+impl View<'_> {
+    /// Whether what an answer refers to may be had from docxy.
+    fn leads_to_docxy(&self) -> bool {
+        self.source != Source::Elsewhere || self.mounts.is_some()
+    }
+
+    fn location(&self, value: &[u8]) -> Option<String> {
+        match &self.mounts {
+            Some(mounts) => mounted(value, self.target, mounts),
+            None => links::location(value, self.target, self.place),
+        }
+    }
+
+    fn link(&self, value: &[u8]) -> Vec<u8> {
+        let Some(mounts) = &self.mounts else {
+            return links::link(value, self.target, self.place);
+        };
+        // Path-absolute, as on an upstream.
+        let mounts = MountView {
+            base: "",
+            ..*mounts
+        };
+        links::link_with(value, |reference| mounted(reference, self.target, &mounts))
+    }
+}
+
+fn mounted(reference: &[u8], asked: &Target, mounts: &MountView<'_>) -> Option<String> {
+    let target = asked.resolve(reference).ok()?;
+    mounts.reference(&target).map(|(_, reference)| reference)
 }
 
 /// Who gave an answer.
@@ -181,15 +215,13 @@ pub fn response_fields(
             }
             Treatment::Challenge if view.source == Source::Elsewhere => {}
             Treatment::Challenge => out.field(name, challenge::rewrite(value, &mut realm)?),
-            Treatment::Link if view.source != Source::Elsewhere => {
-                out.field(name, links::link(value, view.target, view.place));
+            Treatment::Link if view.leads_to_docxy() => {
+                out.field(name, view.link(value));
             }
-            Treatment::Location if view.source != Source::Elsewhere => {
-                match links::location(value, view.target, view.place) {
-                    Some(location) => out.field(name, location),
-                    None => out.copy(line),
-                }
-            }
+            Treatment::Location if view.leads_to_docxy() => match view.location(value) {
+                Some(location) => out.field(name, location),
+                None => out.copy(line),
+            },
             // A part that docxy asked for to learn the size of the whole is not what the client gets.
             Treatment::Range if view.status != head.status => {}
             Treatment::CacheControl if redirected => {}
@@ -339,6 +371,7 @@ mod tests {
         let view = View {
             target: &target,
             place,
+            mounts: None,
             source,
             status,
             length,

@@ -184,6 +184,8 @@ fn the_examples_comments_are_keys() {
     let (_directory, path) = written(&uncommented);
     let said = printed(docxy().args(["--config", &path]));
     for key in [
+        "mount",
+        "catalog",
         "tls_cert",
         "trusted_proxy",
         "username",

@@ -30,6 +30,7 @@ mod framing;
 mod health;
 mod hello_world;
 mod limits;
+mod mounts;
 mod mutual_tls;
 mod nasty;
 mod no_dial;

@@ -1,6 +1,7 @@
 use super::super::links::{link, location};
-use super::super::route::Place;
-use super::{assert_word, parts, shared_table, target};
+use super::super::route::mounted::MountView;
+use super::super::route::{Asked, Place, Route, route};
+use super::{assert_word, parts, rules, shared_table, target};
 use crate::http::uri::{Target, split_query};
 
 /// The reference of a `Location` or `Link`, which asked and how the client named the upstream: what is written anew leads
@@ -29,6 +30,37 @@ pub fn links(data: &[u8]) {
         }
         check_link(value, &asked, &place);
     }
+    let access = rules(&table);
+    for base in ["", "https://docxy.test:5000"] {
+        let view = MountView {
+            table: &table,
+            access: &access,
+            base,
+        };
+        if let Ok(target) = asked.resolve(value) {
+            check_mounted(&target, &view);
+        }
+    }
+}
+
+/// A client that goes where it is sent comes to the mount that leads to the same target.
+fn check_mounted(target: &Target, view: &MountView<'_>) {
+    let Some((mounted, reference)) = view.reference(target) else {
+        return;
+    };
+    let docxy = Target::parse(b"https://docxy.test:5000/x").expect("an URL");
+    let seen = docxy.resolve(reference.as_bytes()).expect("a reference");
+    assert_eq!(seen.origin, docxy.origin);
+    let asked = Asked {
+        method: b"GET",
+        target: &seen.path_and_query,
+        host: None,
+    };
+    let found = route(&asked, view.table, view.access);
+    assert_eq!(found, Ok(Route::Mounted(mounted.clone())));
+    let mount = view.table.mounts().get(mounted.mount);
+    assert_eq!(mount.origin, target.origin);
+    assert_eq!(mounted.path_and_query, target.path_and_query);
 }
 
 fn check_location(written: &str, place: &Place) {

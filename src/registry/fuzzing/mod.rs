@@ -32,7 +32,14 @@ fn parts<const N: usize>(data: &[u8]) -> [&[u8]; N] {
     [(); N].map(|()| parts.next().unwrap_or_default())
 }
 
-/// Several upstreams on one Host, with an alias.
+/// An origin that is an upstream's, one that has another name of one, and a store, below another prefix.
+const MOUNTS: [&str; 3] = [
+    "/hub=https://registry-1.docker.io",
+    "/ghcr=http://ghcr.io",
+    "/hub/blob=https://cdn.test",
+];
+
+/// Several upstreams on one Host, with an alias and mounts.
 fn shared_table() -> Table {
     let texts = [
         "docker.io",
@@ -44,6 +51,9 @@ fn shared_table() -> Table {
     table
         .add_alias("quay.io", "quay.mirror.test")
         .expect("nobody has it");
+    for mount in MOUNTS {
+        table.add_mount(mount).expect("a mount");
+    }
     table
 }
 

@@ -141,6 +141,7 @@ fn check_answer(sent: &ResponseHead, source: Source, length: Option<u64>) {
     let view = View {
         target: &target,
         place: &place,
+        mounts: None,
         source,
         status: sent.status,
         length,

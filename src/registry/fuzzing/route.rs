@@ -1,8 +1,9 @@
 use bytes::Bytes;
 
 use super::super::access::Access;
-use super::super::route::{Asked, Content, Kind, Place, Route, TokenRoute};
-use super::super::table::Table;
+use super::super::route::{Asked, Content, Kind, Mounted, Place, Route, TokenRoute};
+use super::super::table::mounts::Mount;
+use super::super::table::{Table, UpstreamId};
 use super::{assert_repository, assert_word, rules, shared_table, table, target};
 use crate::http::head::RequestHead;
 use crate::http::request::effective;
@@ -53,6 +54,8 @@ fn check(asked: &Asked<'_>, table: &Table, access: &Access) {
         }
         Route::Token(token) => check_token(&token, table),
         Route::Content(content) => check_content(&content, table, access),
+        Route::Catalog(_) => panic!("catalogues are not shown"),
+        Route::Mounted(mounted) => check_mounted(asked, &mounted, table, access),
     }
 }
 
@@ -103,6 +106,48 @@ fn check_content(content: &Content, table: &Table, access: &Access) {
         assert_eq!(table.find(prefix), Some(content.upstream), "the path wins");
     }
     check_place(&content.place, table);
+}
+
+/// It is what was asked for, byte for byte, by the longest prefix; and no way round the rules of the upstreams there.
+fn check_mounted(asked: &Asked<'_>, mounted: &Mounted, table: &Table, access: &Access) {
+    let mount = table.mounts().get(mounted.mount);
+    let (path, query) = split_query(&mounted.path_and_query);
+    let outside = format!("{}{path}{query}", mount.prefix);
+    let bare = format!("{}{query}", mount.prefix);
+    assert!(asked.target == outside || (path == "/" && asked.target == bare));
+    let longer = |other: &Mount| {
+        other.prefix.len() > mount.prefix.len()
+            && asked.target.starts_with(&format!("{}/", other.prefix))
+    };
+    assert!(!table.mounts().iter().any(longer));
+    assert_word(&mounted.path_and_query);
+    let decoded: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
+    let segments = || decoded.split(|b| matches!(b, b'/' | b'\\'));
+    assert!(!segments().any(|segment| matches!(segment, b"." | b"..")));
+    assert_eq!(segments().count(), path.split('/').count());
+    assert!(!decoded.iter().any(u8::is_ascii_control));
+    let origin = mount.origin.clone();
+    let seen = Target {
+        origin,
+        path_and_query: mounted.path_and_query.clone(),
+    };
+    assert_eq!(Target::parse(seen.to_string().as_bytes()), Ok(seen));
+    let name = path.strip_prefix("/v2/").and_then(|rest| {
+        let keywords = ["/manifests/", "/blobs/", "/referrers/", "/tags/list"];
+        keywords
+            .iter()
+            .filter_map(|keyword| rest.rfind(keyword))
+            .max()
+            .map(|end| &rest[..end])
+    });
+    let may_pass = |&upstream: &UpstreamId| match name {
+        Some(name) if mounted.kind.is_some() => access.check(upstream, name).is_ok(),
+        _ => access.check_all(upstream).is_ok() || matches!(path, "/v2" | "/v2/"),
+    };
+    assert!(
+        mount.upstreams.is_empty() || mount.upstreams.iter().any(may_pass),
+        "{path}"
+    );
 }
 
 fn check_place(place: &Place, table: &Table) {

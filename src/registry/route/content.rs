@@ -15,6 +15,9 @@ use super::{Route, RouteError};
 /// Before the repository in an upstream's paths.
 const V2: &str = "/v2/";
 
+/// The names of all repositories, after [`V2`].
+pub(super) const CATALOG: &str = "_catalog";
+
 /// The keywords between a repository and what is asked of it.
 const MANIFESTS: &str = "/manifests/";
 const BLOBS: &str = "/blobs/";
@@ -54,6 +57,17 @@ pub enum Kind {
     Tags,
     /// The manifests that refer to a digest.
     Referrers,
+}
+
+/// A request for the names of an upstream's repositories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalog {
+    /// Whose.
+    pub upstream: UpstreamId,
+    /// The target there.
+    pub path_and_query: String,
+    /// How the upstream was named.
+    pub place: Place,
 }
 
 /// The upstream that a request under `/v2/` is for, and what it asks there.
@@ -96,11 +110,15 @@ impl<'a> Chosen<'a> {
                 ns: ns.map(str::to_owned),
                 shared: table.is_shared() && by_host.is_none(),
                 identity: Identity::of(table, by_host, chosen.unwrap_or(table.default_upstream())),
+                mount: None,
             },
         })
     }
 
     pub(super) fn route(self, table: &Table, access: &Access) -> Result<Route, RouteError> {
+        if self.rest == CATALOG {
+            return self.catalog(table, access).map(Route::Catalog);
+        }
         if !self.rest.is_empty() {
             return self.content(table, access).map(Route::Content);
         }
@@ -110,6 +128,22 @@ impl<'a> Chosen<'a> {
                 place: self.place,
             },
             None => Route::SharedPing,
+        })
+    }
+
+    /// It would show what may not pass, so it is an upstream's of which all may.
+    fn catalog(self, table: &Table, access: &Access) -> Result<Catalog, RouteError> {
+        let upstream = self.upstream.unwrap_or(table.default_upstream());
+        if !access.shows_catalogs() {
+            return Err(RouteError::NotFound);
+        }
+        if let Err(refusal) = access.check_all(upstream) {
+            return Err(RouteError::Denied(CATALOG.to_owned(), refusal.clone()));
+        }
+        Ok(Catalog {
+            upstream,
+            path_and_query: [V2, CATALOG, &without_ns(self.query)].concat(),
+            place: self.place,
         })
     }
 
@@ -138,7 +172,7 @@ impl<'a> Chosen<'a> {
 }
 
 /// Kind, repository and the rest of the path from its keyword on, at the last keyword.
-fn split_content(rest: &str) -> Option<(Kind, &str, &str)> {
+pub(super) fn split_content(rest: &str) -> Option<(Kind, &str, &str)> {
     memrchr_iter(b'/', rest.as_bytes()).find_map(|at| {
         let (repository, tail) = rest.split_at(at);
         let kind = match tail {
@@ -153,7 +187,7 @@ fn split_content(rest: &str) -> Option<(Kind, &str, &str)> {
 }
 
 /// Checks the tag or digest after the keyword.
-fn check_reference(kind: Kind, tail: &str) -> Result<(), RouteError> {
+pub(super) fn check_reference(kind: Kind, tail: &str) -> Result<(), RouteError> {
     let digest = |text: &str| match name::is_digest(text) {
         true => Ok(()),
         false => Err(RouteError::Digest(text.to_owned())),

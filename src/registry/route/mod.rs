@@ -2,11 +2,12 @@
 //!
 //! Everything in a target comes from a stranger. What passes here holds names, tags and digests of the distribution
 //! grammar only, and a query without control bytes. `sound` is what any target must be, [`place`] how a client names an
-//! upstream, [`content`] what it asks for there.
+//! upstream, [`content`] what it asks for there, [`mounted`] what it asks for of an origin that is mounted.
 
 pub mod content;
 pub mod error;
 mod method;
+pub mod mounted;
 pub mod place;
 mod sound;
 #[cfg(test)]
@@ -15,10 +16,11 @@ mod tests;
 use core::fmt;
 
 use self::content::Chosen;
-pub use self::content::{Content, Kind};
+pub use self::content::{Catalog, Content, Kind};
 pub use self::error::RouteError;
 pub use self::method::Method;
 use self::method::{ASKING_FOR_A_TOKEN, READING};
+pub use self::mounted::Mounted;
 pub use self::place::Place;
 use self::place::find_encoded;
 use self::sound::{is_sound_path, is_sound_query};
@@ -59,6 +61,10 @@ pub enum Route {
     Token(TokenRoute),
     /// A manifest, a blob, tags or referrers.
     Content(Content),
+    /// The names of an upstream's repositories.
+    Catalog(Catalog),
+    /// What lies at a mounted origin.
+    Mounted(Mounted),
 }
 
 /// A request for a token.
@@ -97,7 +103,13 @@ impl fmt::Debug for TokenRoute {
 pub fn route(asked: &Asked<'_>, table: &Table, access: &Access) -> Result<Route, RouteError> {
     let (path, query) = split_query(asked.target);
     check_method(asked.method, path)?;
-    if !is_sound_path(path) || !is_sound_query(query) {
+    if !is_sound_query(query) {
+        return Err(RouteError::Malformed);
+    }
+    if let Some((mount, rest)) = table.mounts().find(path) {
+        return mounted::under(mount, rest, query, table, access).map(Route::Mounted);
+    }
+    if !is_sound_path(path) {
         return Err(RouteError::Malformed);
     }
     let by_host = asked.host.and_then(|host| table.find_host(&host.host));

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use super::super::access::Identity;
+use super::super::table::mounts::MountId;
 use super::super::table::{Table, UpstreamId, is_name_byte};
 use super::RouteError;
 
@@ -20,6 +21,8 @@ pub struct Place {
     pub shared: bool,
     /// Whether the client's credentials may go to the upstream (design §4).
     pub identity: Identity,
+    /// The mount by which it came instead.
+    pub mount: Option<MountId>,
 }
 
 impl Place {

@@ -18,19 +18,42 @@ pub(super) fn is_sound_path(path: &str) -> bool {
     !is_dots(last) && segments.all(|segment| !segment.is_empty() && !is_dots(segment))
 }
 
+/// The same for what follows a mount's prefix, which no grammar of docxy's binds: stores have empty segments and spaces in
+/// the names that they sign. What could lead out of the prefix, or be decoded to that, is as little sound there.
+pub(super) fn is_sound_mounted_path(path: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_graphic() && b != b'\\' && b != b'#';
+    path.starts_with('/')
+        && path.bytes().all(is_plain)
+        && path.split('%').skip(1).all(is_harmless_escape)
+        && !path.as_bytes().split(|&b| b == b'/').any(is_dots)
+}
+
 fn is_dots(segment: &[u8]) -> bool {
     matches!(segment, b"." | b"..")
 }
 
 /// Whether the two digits after a `%` are such, and stand for nothing that could be read as structure.
 fn is_sound_escape(after_percent: &str) -> bool {
+    escaped(after_percent).is_some_and(|b| b.is_ascii_graphic() && !is_structure(b))
+}
+
+/// The same, where spaces and what is beyond ASCII may be in names.
+fn is_harmless_escape(after_percent: &str) -> bool {
+    escaped(after_percent).is_some_and(|b| !b.is_ascii_control() && !is_structure(b))
+}
+
+fn is_structure(b: u8) -> bool {
+    matches!(b, b'/' | b'\\' | b'.' | b'%')
+}
+
+/// What the two digits after a `%` stand for.
+fn escaped(after_percent: &str) -> Option<u8> {
     match after_percent.as_bytes() {
         [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
             let escape = [b'%', *high, *low];
-            percent_encoding::percent_decode(&escape)
-                .all(|b| b.is_ascii_graphic() && !matches!(b, b'/' | b'\\' | b'.' | b'%'))
+            percent_encoding::percent_decode(&escape).next()
         }
-        _ => false,
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The closed table of upstreams (design §3): what a client names is looked up here and never dialled.
 
 mod error;
+pub mod mounts;
 mod presets;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ use core::net::IpAddr;
 use std::collections::HashMap;
 
 pub use self::error::TableError;
+use self::mounts::{Mount, MountError, Mounts};
 use self::presets::canonical;
 pub use self::upstream::Upstream;
 pub(super) use self::upstream::is_name_byte;
@@ -36,6 +38,7 @@ pub struct Table {
     by_name: HashMap<Box<str>, UpstreamId>,
     /// Those of the names that are addresses, so that no address needs to be written out to be found.
     by_address: Vec<(IpAddr, UpstreamId)>,
+    mounts: Mounts,
 }
 
 impl Table {
@@ -48,6 +51,7 @@ impl Table {
             upstreams: Vec::new(),
             by_name: HashMap::new(),
             by_address: Vec::new(),
+            mounts: Mounts::default(),
         };
         for upstream in upstreams {
             let same = |known: &&Upstream| {
@@ -109,6 +113,23 @@ impl Table {
         let id = self.named(name)?;
         self.upstreams[id.0].realm_host = Some(parse_host(host)?);
         Ok(())
+    }
+
+    /// Lets a path prefix lead to an origin, which need not be an upstream's: `/PREFIX=URL`.
+    pub fn add_mount(&mut self, text: &str) -> Result<(), MountError> {
+        let mut mount = Mount::parse(text)?;
+        let has_origin = |&id: &UpstreamId| self.get(id).origin == mount.origin;
+        mount.upstream = self.ids().find(has_origin);
+        // Another name of a registry, or another scheme, is no way round its rules either.
+        let called = self.find(mount.origin.host_field());
+        let answers = |id: &UpstreamId| has_origin(id) || called == Some(*id);
+        mount.upstreams = self.ids().filter(answers).collect();
+        self.mounts.add(mount)
+    }
+
+    /// The path prefixes that lead to origins.
+    pub fn mounts(&self) -> &Mounts {
+        &self.mounts
     }
 
     /// Says whether the upstream that answers to `name` may see logins that clients keep for a Host of several.

@@ -240,8 +240,9 @@ fn log() -> Log {
 /// The roots are never used, since connections in memory are in plain, but costly to make.
 fn egresses(config: &Config) -> Egresses {
     static ONE: OnceLock<Egresses> = OnceLock::new();
-    let one = ONE.get_or_init(|| Egresses::open(&config.egress[..1], None).expect("roots"));
-    Egresses::open(&config.egress, Some(one)).expect("roots")
+    let others = &config.other_egress;
+    let one = ONE.get_or_init(|| Egresses::open(&[], others, None).expect("roots"));
+    Egresses::open(&config.egress, others, Some(one)).expect("roots")
 }
 
 fn peer() -> Peer {
