@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde_json::json;
 
 use crate::http::write::HeadWriter;
+use crate::metrics::families;
 use crate::registry::route::RouteError;
 use crate::registry::token::{PLACEHOLDER, SERVICE, TokenError};
 use crate::upstream::fault::UpstreamError;
@@ -68,6 +69,15 @@ impl Answer {
         Answer {
             content_type: "application/x-x509-ca-cert",
             body: pem.as_bytes().to_vec(),
+            ..Answer::text(200, "")
+        }
+    }
+
+    /// What has been counted, as Prometheus reads it.
+    pub fn metrics(text: String) -> Answer {
+        Answer {
+            content_type: families::CONTENT_TYPE,
+            body: text.into_bytes(),
             ..Answer::text(200, "")
         }
     }

@@ -22,6 +22,8 @@
 //! 6. [`relay`](server::relay) moves the body from the one connection to the other, one buffer at a time or through a
 //!    [pipe](conn::splice). A blob that breaks off is [resumed](proxy::resume), so that the client sees one body.
 //!
+//! What happens on the way is [counted](metrics) and [said](log); [`admin`](server::admin) serves the counts to the operator.
+//!
 //! Imports point downward in this list. Below all of it is [`conn`]: a connection, its read buffer, and a body by its
 //! framing. The two pure layers know no sockets, no clock and no async: [`registry`] is what docxy knows of registries,
 //! [`http`] is HTTP/1.1 as bytes. Both can be tested and fuzzed without a network.
@@ -53,6 +55,7 @@ pub mod answer;
 pub mod behind;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 pub mod panics;
 pub mod stop;
 pub mod timeouts;

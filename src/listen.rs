@@ -137,7 +137,11 @@ impl Listen {
             if let Some(tcp) = passed.take(address) {
                 return Ok(tcp);
             }
-            bind(address, self.families(others)).map_err(|error| BindError { address, error })
+            bind(address, self.families(others)).map_err(|error| BindError {
+                address,
+                error,
+                flag: "--listen",
+            })
         };
         match self.host {
             ListenHost::Address(address) => Ok(vec![at(address, self.port)?]),
@@ -193,9 +197,15 @@ enum Families {
 pub struct BindError {
     address: SocketAddr,
     error: io::Error,
+    flag: &'static str,
 }
 
 impl BindError {
+    /// The same of an address that another flag than `--listen` names.
+    pub fn of(self, flag: &'static str) -> BindError {
+        BindError { flag, ..self }
+    }
+
     fn is_without_ipv6(&self) -> bool {
         self.address.is_ipv6()
             && matches!(
@@ -207,17 +217,21 @@ impl BindError {
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let flag = self.flag;
         write!(f, "cannot listen on {}: ", self.address)?;
         match self.error.kind() {
-            io::ErrorKind::AddrInUse => {
-                f.write_str("another program uses this port; stop it or choose another with --listen")
-            }
-            io::ErrorKind::PermissionDenied => f.write_str(
-                "ports below 1024 need CAP_NET_BIND_SERVICE or root; grant it or choose another port with --listen",
+            io::ErrorKind::AddrInUse => write!(
+                f,
+                "another program uses this port; stop it or choose another with {flag}"
             ),
-            io::ErrorKind::AddrNotAvailable => {
-                f.write_str("this machine has no such address; choose one of its own with --listen")
-            }
+            io::ErrorKind::PermissionDenied => write!(
+                f,
+                "ports below 1024 need CAP_NET_BIND_SERVICE or root; grant it or choose another port with {flag}",
+            ),
+            io::ErrorKind::AddrNotAvailable => write!(
+                f,
+                "this machine has no such address; choose one of its own with {flag}"
+            ),
             _ => write!(f, "{}", self.error),
         }
     }

@@ -1,6 +1,7 @@
 //! The `docxy` command: read the flags, bind, say where, serve until a signal.
 
 use std::error::Error;
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -57,8 +58,11 @@ fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
         acme,
     } = start::certificates(&config)?;
     let bound = start::bind(&config, acceptor.as_ref(), &mut passed)?;
+    let admin = start::bind_admin(&config, &mut passed)?;
+    let admin_at: Vec<_> = admin.iter().flat_map(TcpListener::local_addr).collect();
+    let metrics = start::metrics(&config, acceptor.as_ref());
     let ca = keeper.as_ref().map(|keeper| keeper.ca_pem().to_owned());
-    let running = start::workers(&config, ca)?;
+    let running = start::workers(&config, ca, metrics, admin)?;
     panics::tell(running.log);
     if let Some(acme) = acme {
         acme.start(running.stop.clone(), running.log)?;
@@ -93,8 +97,12 @@ fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
         files,
         certificate_names,
         log: running.log,
+        metrics,
     };
     let reloader = Reloader::start(in_use)?;
+    for address in admin_at {
+        say(&format!("metrics at http://{address}/metrics"));
+    }
     runtime.block_on(serve(bound, running, reloader))
 }
 

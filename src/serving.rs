@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::egress::Egresses;
 use crate::limits::admission::Admission;
 use crate::log::Log;
+use crate::metrics::Metrics;
 use crate::proxy::current::Current;
 use crate::proxy::quota::Quotas;
 use crate::proxy::realm::Realms;
@@ -35,10 +36,12 @@ pub struct Lasting {
     admission: Arc<Admission>,
     handshakes: Arc<Handshakes>,
     log: Log,
+    metrics: Metrics,
 }
 
 impl Lasting {
-    /// As a process begins, by this name in `Via`: the passwords of the accounts are read, and nothing has been learned yet.
+    /// As a process begins, by this name in `Via`: the passwords of the accounts are read, nothing has been learned yet, and
+    /// nothing is counted.
     pub fn begin(
         config: &Config,
         egresses: Egresses,
@@ -57,6 +60,7 @@ impl Lasting {
             admission: Arc::clone(admission),
             handshakes: Arc::new(Handshakes::new()),
             log,
+            metrics: Metrics::off(),
         })
     }
 }
@@ -68,17 +72,19 @@ impl Serving {
         ca: Option<String>,
         admission: &Arc<Admission>,
         log: Log,
+        metrics: Metrics,
     ) -> Result<Serving, Box<dyn Error>> {
         let name = u64::from_ne_bytes(tls::random()?);
         let via = format!("docxy-{name:016x}");
         let egresses = Egresses::open(&config.egress, &config.other_egress, None)?;
         let lasting = Lasting {
             ca,
+            metrics,
             ..Lasting::begin(config, egresses, via, admission, log)?
         };
         let shared = Arc::new(shared(config, lasting));
         let current = |client| Arc::new(Current::new(proxy(&shared, client)));
-        let clients = Client::for_workers(config.workers.get(), config.timeouts, log);
+        let clients = Client::for_workers(config.workers.get(), config.timeouts, log, metrics);
         Ok(Serving {
             workers: clients.into_iter().map(current).collect(),
         })
@@ -127,13 +133,14 @@ impl Serving {
         let lasting = Lasting {
             accounts,
             egresses,
-            quotas: Quotas::new(config.table.ids().count()),
+            quotas: before.quotas.carried_over(&before.table, &config.table),
             realms: before.realms.carried_over(&before.table, &config.table),
             ca: before.ca.clone(),
             via: before.via.clone(),
             admission: Arc::clone(&before.admission),
             handshakes: Arc::clone(&before.handshakes),
             log: before.log,
+            metrics: before.metrics,
         };
         let shared = Arc::new(shared(config, lasting));
         for worker in self.workers.iter() {
@@ -170,5 +177,7 @@ pub fn shared(config: &Config, lasting: Lasting) -> Shared {
         admission: lasting.admission,
         handshakes: lasting.handshakes,
         log: lasting.log,
+        metrics: lasting.metrics,
+        counted: lasting.metrics.upstreams(&config.table),
     }
 }

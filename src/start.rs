@@ -13,8 +13,10 @@ use crate::http::uri::Scheme;
 use crate::limits::admission::{Admission, Limits};
 use crate::limits::capacity;
 use crate::log::Log;
+use crate::metrics::Metrics;
 use crate::proxy::current::Current;
 use crate::selfmade::keeper::Keeper;
+use crate::server::admin::Admin;
 use crate::server::worker::Worker;
 use crate::serving::Serving;
 use crate::state::StateDir;
@@ -51,7 +53,8 @@ pub fn raise_descriptor_limit() {
 /// The sockets that systemd passed for the listeners of `config`, and warnings of those that are for none.
 pub fn passed(config: &Config) -> (Passed, Vec<String>) {
     let (mut passed, mut warnings) = Passed::from_environment();
-    let is_wanted = |address| config.listen.iter().any(|listen| listen.is_at(address));
+    let all = || config.listen.iter().chain(&config.admin);
+    let is_wanted = |address| all().any(|listen| listen.is_at(address));
     for address in passed.close_unless(is_wanted) {
         warnings.push(format!(
             "the socket {address} that was passed is not used; add --listen {address}, or take it out of the socket unit"
@@ -129,6 +132,18 @@ pub fn bind(
     Ok(bound)
 }
 
+/// Binds the operator's own listener, if there is to be one and it was not `passed`.
+pub fn bind_admin(
+    config: &Config,
+    passed: &mut Passed,
+) -> Result<Vec<TcpListener>, Box<dyn Error>> {
+    let Some(admin) = &config.admin else {
+        return Ok(Vec::new());
+    };
+    let bound = admin.bind(&config.listen, passed);
+    Ok(bound.map_err(|error| error.of("--admin"))?)
+}
+
 /// Workers that run, and how to stop them.
 #[derive(Debug)]
 pub struct Running {
@@ -142,6 +157,8 @@ pub struct Running {
     pub stop: Stop,
     /// Which connections they serve.
     pub admission: Arc<Admission>,
+    /// The operator's own listener, if there is one.
+    pub admin: Option<Admin>,
     /// Where things are said.
     pub log: Log,
 }
@@ -164,8 +181,22 @@ fn limits(config: &Config) -> (Limits, Option<String>) {
     (limits, warning)
 }
 
-/// Puts together what all workers share and starts them. `ca` is that of a self-made certificate, in PEM.
-pub fn workers(config: &Config, ca: Option<String>) -> Result<Running, Box<dyn Error>> {
+/// What is counted: all if there is a listener where it can be read, else nothing.
+pub fn metrics(config: &Config, acceptor: Option<&TlsAcceptor>) -> Metrics {
+    match config.admin {
+        Some(_) => Metrics::on(acceptor.map(TlsAcceptor::store)),
+        None => Metrics::off(),
+    }
+}
+
+/// Puts together what all workers share and starts them. `ca` is that of a self-made certificate, in PEM; `admin` are the
+/// sockets of the operator's own listener.
+pub fn workers(
+    config: &Config,
+    ca: Option<String>,
+    metrics: Metrics,
+    admin: Vec<TcpListener>,
+) -> Result<Running, Box<dyn Error>> {
     let log = Log::new(config.log);
     let (stopper, stop) = stop::channel();
     let (limits, warning) = limits(config);
@@ -173,10 +204,14 @@ pub fn workers(config: &Config, ca: Option<String>) -> Result<Running, Box<dyn E
         eprintln!("docxy: warning: {warning}");
     }
     let admission = Arc::new(Admission::new(limits));
-    let serving = Serving::new(config, ca, &admission, log)?;
-    let start = |current: &Arc<Current>| Worker::start(Arc::clone(current), stop.clone());
+    let serving = Serving::new(config, ca, &admission, log, metrics)?;
+    let start =
+        |current: &Arc<Current>| Worker::start("docxy-worker", Arc::clone(current), stop.clone());
     let workers = serving.workers().map(start).collect::<Result<_, _>>()?;
+    let first = serving.workers().next().filter(|_| !admin.is_empty());
+    let admin = first.map(|current| Admin::start(admin, current, stop.clone()));
     Ok(Running {
+        admin: admin.transpose()?,
         workers,
         serving,
         stopper,

@@ -47,6 +47,8 @@ const MAX_WORKERS: usize = 1024;
 pub struct Config {
     /// Where it listens.
     pub listen: Vec<Listen>,
+    /// Where it serves the operator: what has been counted, in plain HTTP.
+    pub admin: Option<Listen>,
     /// The certificates of its https listeners and the keys, the default one first.
     pub pairs: Vec<Pair>,
     /// The authority whose certificates clients have to show there, if they have to.
@@ -99,6 +101,7 @@ impl Config {
     /// Checks what was set.
     pub fn from_settings(settings: Settings) -> Result<Config, Fault> {
         let listen = read_each("listen", &settings.listen, |text| text.parse())?;
+        let admin = settings.admin.as_deref().map(parse_admin);
         let tls_names = read_each("tls_name", &settings.tls_name, names::parse)?;
         let allow_client = read_each("allow_client", &settings.allow_client, parse_net)?;
         let deny_client = read_each("deny_client", &settings.deny_client, parse_net)?;
@@ -122,6 +125,7 @@ impl Config {
         };
         let config = Config {
             listen,
+            admin: admin.transpose()?,
             pairs,
             client_ca: settings.client_ca.clone(),
             acme,
@@ -219,6 +223,7 @@ impl Config {
     pub fn follow(&mut self, mut new: Config) {
         let is_same_tls = self.kind_of_tls() == new.kind_of_tls();
         new.listen = std::mem::take(&mut self.listen);
+        new.admin = self.admin.take();
         new.state_dir = self.state_dir.take();
         new.workers = self.workers;
         new.max_connections = self.max_connections;
@@ -248,6 +253,18 @@ impl Config {
         let is_https = |listen: &Listen| self.scheme(listen) == Scheme::Https;
         self.pairs.is_empty() && self.acme.is_none() && self.listen.iter().any(is_https)
     }
+}
+
+/// One address, where nothing but plain HTTP is spoken.
+fn parse_admin(text: &str) -> Result<Listen, Fault> {
+    let fault = |why: &str| Key::of("admin").fault(&format_args!("{text:?}: {why}"));
+    let admin: Listen = text.parse().map_err(|why: String| fault(&why))?;
+    if admin.scheme.is_some() {
+        return Err(fault(
+            "it is plain HTTP always; write ADDR:PORT, such as 127.0.0.1:9090",
+        ));
+    }
+    Ok(admin)
 }
 
 fn tls_pairs(certs: &[PathBuf], keys: &[PathBuf]) -> Result<Vec<Pair>, Fault> {

@@ -31,6 +31,16 @@ pub struct Settings {
     )]
     pub listen: Vec<String>,
 
+    /// Address of a listener for the operator, in plain HTTP: /metrics for Prometheus, /health and /ready. Without it nothing
+    /// is counted
+    #[arg(
+        long,
+        help_heading = "Listeners",
+        env = "DOCXY_ADMIN",
+        value_name = "ADDR:PORT"
+    )]
+    pub admin: Option<String>,
+
     /// PEM certificate chain of the https listeners; repeatable: shown to clients that ask for one of its names, the first
     /// to all others. Without it docxy makes a CA and a certificate itself
     #[arg(

@@ -21,6 +21,13 @@ impl Config {
                     .to_owned(),
             );
         }
+        if let Some(admin) = self.admin.as_ref().filter(|admin| !admin.is_loopback()) {
+            warnings.push(format!(
+                "whoever reaches port {} (--admin) can read the names of the upstreams and how much is pulled; \
+                 bind it to loopback or to a network of your own",
+                admin.port
+            ));
+        }
         let is_open = !self.access.is_restricting() && self.allow_client.is_empty();
         for listen in self.listen.iter().filter(|listen| !listen.is_loopback()) {
             let port = listen.port;

@@ -39,6 +39,7 @@ pub struct Limits {
 /// Lets connections in.
 #[derive(Debug)]
 pub struct Admission {
+    limit: usize,
     places: Arc<Semaphore>,
     spare: Arc<Semaphore>,
     of_clients: Option<Turns<IpAddr>>,
@@ -46,6 +47,17 @@ pub struct Admission {
     pub idle: Crowd,
     /// Connections that have begun to say something and not finished.
     pub heads: Crowd,
+}
+
+/// How many connections there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Open.
+    pub open: usize,
+    /// Those of them that wait for a request.
+    pub idle: usize,
+    /// How many may be open, but for the few beyond that.
+    pub limit: usize,
 }
 
 /// A connection's place, which it has until this is dropped.
@@ -86,11 +98,22 @@ impl Admission {
         let all = limits.connections.min(Semaphore::MAX_PERMITS);
         let turns = |limit: NonZero<usize>| Turns::new(limit.get());
         Admission {
+            limit: all,
             places: Arc::new(Semaphore::new(all)),
             spare: Arc::new(Semaphore::new(SPARE)),
             of_clients: limits.of_one_client.map(turns),
             idle: Crowd::new(usize::MAX),
             heads: Crowd::new((all / 4).clamp(1, MAX_HEADS)),
+        }
+    }
+
+    /// How things stand.
+    pub fn standing(&self) -> Standing {
+        let taken = |all: usize, left: &Semaphore| all.saturating_sub(left.available_permits());
+        Standing {
+            open: taken(self.limit, &self.places) + taken(SPARE, &self.spare),
+            idle: self.idle.len(),
+            limit: self.limit,
         }
     }
 

@@ -26,6 +26,16 @@ impl Crowd {
         }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody is there.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Belongs to the crowd from the first poll until it is dropped; ends when it has been pushed out.
     pub async fn pushed_out(&self) {
         let _member = Member::join(self);
@@ -35,7 +45,7 @@ impl Crowd {
     /// Pushes out whoever has been in it longest; false if there is nobody.
     pub fn push_out(&self) -> bool {
         // Without anyone, the next one would be pushed out for no reason.
-        let is_anyone_there = self.count.load(Ordering::Relaxed) > 0;
+        let is_anyone_there = !self.is_empty();
         if is_anyone_there {
             self.longest.notify_one();
         }

@@ -24,6 +24,10 @@ impl Proxy {
                 Some(pem) => Ok(Response::Own(Answer::ca(pem))),
                 None => Err(RouteError::NotFound.into()),
             },
+            Route::Metrics => match self.scrape() {
+                Some(text) => Ok(Response::Own(Answer::metrics(text))),
+                None => Err(RouteError::NotFound.into()),
+            },
             Route::SharedPing => self.shared_ping(request, trace).await,
             Route::Ping { upstream, place } => {
                 let response = self.ping(request, upstream, &place, trace).await;

@@ -213,6 +213,7 @@ impl Proxy {
                 return Err(Mishap::Redirect(asked, error));
             }
             trace.hops = journey.trail.hops();
+            self.shared.counted.of_any(journey.upstream).redirected();
             let next = &journey.trail.target().origin;
             self.shared
                 .log
@@ -240,7 +241,12 @@ impl Proxy {
             .client
             .send(origin, egress, reach, &message, &mut journey.tries)
             .await;
-        trace.retries += journey.tries.repeated() - before;
+        let repeated = journey.tries.repeated() - before;
+        trace.retries += repeated;
+        self.shared
+            .counted
+            .of_any(journey.upstream)
+            .retried(repeated);
         let reply = sent?;
         trace.note(&reply);
         Ok(reply)

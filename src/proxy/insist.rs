@@ -36,6 +36,7 @@ impl Proxy {
             return Ok(reply);
         }
         trace.retries += 1;
+        self.shared.counted.of_any(journey.upstream).retried(1);
         reply.discard(&self.client);
         journey.trail = Trail::new(journey.trail.first().clone(), None);
         self.bear_with(journey, trace).await
@@ -54,6 +55,7 @@ impl Proxy {
             return answer;
         };
         trace.retries += 1;
+        self.shared.counted.of_any(journey.upstream).retried(1);
         let (asked, in_ms) = (trace.asked(), pause.as_millis());
         self.shared.log.debug(format_args!(
             "{asked}: a bad moment; another try in {in_ms} ms"

@@ -11,6 +11,7 @@ pub(crate) mod on_behalf;
 pub mod quota;
 pub mod realm;
 pub mod resume;
+mod scrape;
 pub mod token;
 pub mod unfinished;
 
@@ -29,6 +30,9 @@ use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
 use crate::limits::admission::Admission;
 use crate::log::{Log, Record};
+use crate::metrics::Metrics;
+use crate::metrics::kind::Kind;
+use crate::metrics::upstreams::Upstreams;
 use crate::proxy::quota::Quotas;
 use crate::proxy::realm::Realms;
 use crate::proxy::unfinished::Flow;
@@ -90,6 +94,10 @@ pub struct Shared {
     pub handshakes: Arc<Handshakes>,
     /// What is said.
     pub log: Log,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What is counted of the upstreams.
+    pub counted: Upstreams,
 }
 
 /// The two ends of a client's connection.
@@ -103,6 +111,17 @@ pub struct Peer {
     pub local: SocketAddr,
     /// How it reached it.
     pub scheme: Scheme,
+    /// By which way it came in.
+    pub entrance: Entrance,
+}
+
+/// A way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entrance {
+    /// For clients.
+    Clients,
+    /// For the operator (`--admin`): what is asked there is not counted, and nothing is forwarded.
+    Admin,
 }
 
 /// A request whose head has been checked.
@@ -150,6 +169,8 @@ impl Response {
 /// What the log says of the way to an answer.
 #[derive(Debug, Default)]
 pub struct Trace {
+    /// What is asked for.
+    pub kind: Kind,
     /// Who was asked.
     pub upstream: Option<UpstreamId>,
     /// By which mount.
@@ -166,6 +187,8 @@ pub struct Trace {
     pub hops: usize,
     /// How often a body went on after it had broken off.
     pub resumes: u32,
+    /// From the whole request head to the first byte of the answer.
+    pub first_byte: Option<Duration>,
 }
 
 impl Trace {
@@ -240,7 +263,8 @@ fn bearer_token(value: &[u8]) -> Option<&[u8]> {
 impl Proxy {
     /// What every request must pass, whatever it asks.
     pub fn check(&self, request: &Request<'_>) -> Result<(), Answer> {
-        if !self.serves(request.peer.address) {
+        let is_client = request.peer.entrance == Entrance::Clients;
+        if is_client && !self.serves(request.peer.address) {
             let why = format_args!(
                 "{} is not a client that is served here (--allow-client, --deny-client)",
                 request.peer.address
@@ -269,7 +293,10 @@ impl Proxy {
             target: request.target,
             host: request.authority,
         };
-        route::route(&asked, &self.shared.table, &self.shared.access)
+        match request.peer.entrance {
+            Entrance::Clients => route::route(&asked, &self.shared.table, &self.shared.access),
+            Entrance::Admin => route::of_admin(&asked),
+        }
     }
 
     /// A path of an upstream.
@@ -338,8 +365,26 @@ impl Proxy {
         }
     }
 
-    /// Says that a request is done.
-    pub fn log_access(&self, peer: &Peer, trace: &Trace, done: &Done<'_>) {
+    /// Where what comes in this way is counted.
+    pub fn metrics(&self, entrance: Entrance) -> Metrics {
+        match entrance {
+            Entrance::Clients => self.shared.metrics,
+            Entrance::Admin => Metrics::off(),
+        }
+    }
+
+    /// Counts a request that is done, and says so.
+    pub fn conclude(&self, peer: &Peer, trace: &Trace, done: &Done<'_>) {
+        if peer.entrance == Entrance::Clients {
+            let upstream = self.shared.counted.of_any(trace.upstream);
+            upstream.answered(trace.kind, done.status);
+            let metrics = self.shared.metrics;
+            metrics.answered(trace.kind, trace.first_byte, done.duration);
+        }
+        self.log_access(peer, trace, done);
+    }
+
+    fn log_access(&self, peer: &Peer, trace: &Trace, done: &Done<'_>) {
         self.shared.log.access(&Record {
             client: peer.address,
             method: done.method,

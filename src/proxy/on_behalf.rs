@@ -285,9 +285,11 @@ impl Proxy {
         if journey.source() == Source::Elsewhere {
             return;
         }
-        let remaining = reply.head.fields.first("ratelimit-remaining");
-        if let (Some(upstream), Some(value)) = (journey.upstream, remaining) {
-            self.shared.quotas.note(upstream, value, SystemTime::now());
+        let fields = &reply.head.fields;
+        let remaining = fields.first("ratelimit-remaining");
+        if let (Some(upstream), Some(remaining)) = (journey.upstream, remaining) {
+            let (limit, now) = (fields.first("ratelimit-limit"), SystemTime::now());
+            self.shared.quotas.note(upstream, remaining, limit, now);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use crate::registry::table::UpstreamId;
+use crate::registry::table::{Table, UpstreamId};
 
 /// Nothing was said; no upstream lets so many pass.
 const UNKNOWN: u64 = u64::MAX;
@@ -19,6 +19,7 @@ pub struct Quotas {
 #[derive(Debug)]
 struct Quota {
     remaining: AtomicU64,
+    limit: AtomicU64,
     /// Seconds since 1970.
     at: AtomicU64,
 }
@@ -26,21 +27,37 @@ struct Quota {
 impl Quotas {
     /// Of so many upstreams, of which nothing is known.
     pub fn new(upstreams: usize) -> Quotas {
-        let unknown = |_| Quota {
-            remaining: AtomicU64::new(UNKNOWN),
-            at: AtomicU64::new(0),
-        };
         Quotas {
-            of: (0..upstreams).map(unknown).collect(),
+            of: (0..upstreams).map(|_| Quota::unknown()).collect(),
         }
     }
 
-    /// Notes a value of `RateLimit-Remaining` (`98;w=21600`); what is none is passed over.
-    pub fn note(&self, upstream: UpstreamId, value: &[u8], now: SystemTime) {
-        let (Some(quota), Some(remaining)) = (self.of.get(upstream.index()), remaining(value))
+    /// What is known of those upstreams of `before` that are in `table` as they were.
+    pub fn carried_over(&self, before: &Table, table: &Table) -> Quotas {
+        let of = |id| {
+            let same = before.counterpart(table, id);
+            let known = same.and_then(|old| self.of.get(old.index()));
+            known.map_or_else(Quota::unknown, Quota::again)
+        };
+        Quotas {
+            of: table.ids().map(of).collect(),
+        }
+    }
+
+    /// Notes values of `RateLimit-Remaining` and `RateLimit-Limit` (`98;w=21600`); what is none is passed over.
+    pub fn note(
+        &self,
+        upstream: UpstreamId,
+        remaining: &[u8],
+        limit: Option<&[u8]>,
+        now: SystemTime,
+    ) {
+        let (Some(quota), Some(remaining)) = (self.of.get(upstream.index()), number(remaining))
         else {
             return;
         };
+        let limit = limit.and_then(number).unwrap_or(UNKNOWN);
+        quota.limit.store(limit, Ordering::Relaxed);
         quota.remaining.store(remaining, Ordering::Relaxed);
         let since = now
             .duration_since(SystemTime::UNIX_EPOCH)
@@ -54,9 +71,35 @@ impl Quotas {
         let remaining = quota.remaining.load(Ordering::Relaxed);
         (remaining != UNKNOWN).then(|| (remaining, quota.at.load(Ordering::Relaxed)))
     }
+
+    /// Of how many these are what is left, if the upstream said so too.
+    pub fn limit(&self, upstream: UpstreamId) -> Option<u64> {
+        let limit = self.of.get(upstream.index())?.limit.load(Ordering::Relaxed);
+        (limit != UNKNOWN).then_some(limit)
+    }
 }
 
-fn remaining(value: &[u8]) -> Option<u64> {
+impl Quota {
+    fn unknown() -> Quota {
+        Quota {
+            remaining: AtomicU64::new(UNKNOWN),
+            limit: AtomicU64::new(UNKNOWN),
+            at: AtomicU64::new(0),
+        }
+    }
+
+    /// The same, apart from what is noted from now on.
+    fn again(&self) -> Quota {
+        let again = |number: &AtomicU64| AtomicU64::new(number.load(Ordering::Relaxed));
+        Quota {
+            remaining: again(&self.remaining),
+            limit: again(&self.limit),
+            at: again(&self.at),
+        }
+    }
+}
+
+fn number(value: &[u8]) -> Option<u64> {
     let number = value.split(|&byte| byte == b';').next()?;
     let number = str::from_utf8(number).ok()?.trim();
     let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
@@ -80,7 +123,7 @@ mod tests {
             ("x;w=1", None),
             ("18446744073709551615", None),
         ] {
-            assert_eq!(remaining(value.as_bytes()), expected, "{value:?}");
+            assert_eq!(number(value.as_bytes()), expected, "{value:?}");
         }
     }
 }

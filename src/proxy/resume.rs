@@ -65,6 +65,7 @@ impl Proxy {
             match self.go_on(request, unfinished, passed, trace).await {
                 Ok(reply) => {
                     trace.resumes += 1;
+                    self.shared.counted.of(unfinished.upstream).resumed();
                     return Some(reply);
                 }
                 Err(setback) => {

@@ -9,6 +9,7 @@ use crate::args::CommandLine;
 use crate::config::Config;
 use crate::config::load::load;
 use crate::log::Log;
+use crate::metrics::Metrics;
 use crate::selfmade::names::Wanted;
 use crate::serving::Serving;
 use crate::tls::files::TlsFiles;
@@ -30,6 +31,8 @@ pub struct InUse {
     pub certificate_names: Option<watch::Sender<Wanted>>,
     /// Where things are said, and how much.
     pub log: Log,
+    /// Where it is counted how that went.
+    pub metrics: Metrics,
 }
 
 impl InUse {
@@ -108,6 +111,7 @@ impl InUse {
         let old = &self.config;
         let changed = [
             ("listen", old.listen != new.listen),
+            ("admin", old.admin != new.admin),
             ("acme", old.acme != new.acme),
             ("state_dir", old.state_dir != new.state_dir),
             ("workers", old.workers != new.workers),

@@ -73,8 +73,14 @@ fn reload(in_use: &mut InUse) {
 
 fn say_reloaded(in_use: &InUse, why: &str, kept: usize) {
     let kept = match kept {
-        0 => String::new(),
-        count => format!(", {count} kept as before"),
+        0 => {
+            in_use.metrics.reloaded();
+            String::new()
+        }
+        count => {
+            in_use.metrics.not_reloaded();
+            format!(", {count} kept as before")
+        }
     };
     in_use.log.info(format_args!("reloaded, {why}{kept}"));
 }

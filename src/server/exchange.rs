@@ -14,8 +14,11 @@ use crate::http::request::{Form, effective};
 use crate::http::uri::{Authority, Host, Target, split_query};
 use crate::http::write::HeadWriter;
 use crate::limits::admission::Full;
+use crate::metrics::InFlight;
+use crate::metrics::kind::Kind;
+use crate::metrics::upstreams::Bytes;
 use crate::proxy::unfinished::{Flow, Unfinished};
-use crate::proxy::{Done, Peer, Proxy, Request, Response, Trace};
+use crate::proxy::{Done, Entrance, Peer, Proxy, Request, Response, Trace};
 use crate::registry::route::{Method, Route};
 use crate::server::intake::{self, Refused, Taken, Wanted};
 use crate::server::relay::{ClientFraming, RelayError, Side, relay};
@@ -50,6 +53,7 @@ pub struct Exchange<'a> {
     full: Option<Full>,
     began: Instant,
     trace: Trace,
+    _in_flight: InFlight,
 }
 
 impl<'a> Exchange<'a> {
@@ -68,6 +72,7 @@ impl<'a> Exchange<'a> {
             full: None,
             began: Instant::now(),
             trace: Trace::default(),
+            _in_flight: proxy.metrics(peer.entrance).begun(),
         }
     }
 
@@ -123,6 +128,7 @@ impl<'a> Exchange<'a> {
         };
         self.proxy.check(&request)?;
         let route = self.proxy.route(&request);
+        self.trace.kind = route.as_ref().map(Kind::from).unwrap_or_default();
         if let (Some(full), false) = (self.full, matches!(route, Ok(Route::Health | Route::Ready)))
         {
             return Err(Answer::full(full).into());
@@ -197,13 +203,16 @@ impl<'a> Exchange<'a> {
             self.say_why(&answer.why);
         }
         let (head, body) = answer.write(self.head.method(), |head| self.end_fields(head, persists));
+        self.trace.first_byte = Some(self.began.elapsed());
         let sent = self.write([&head, &body]).await;
+        self.counted().add(body.len());
         self.finish(status, body.len() as u64, sent.is_ok(), persists)
     }
 
     async fn send_head(mut self, mut head: HeadWriter, status: u16, persists: bool) -> Next {
         self.end_fields(&mut head, persists);
         let head = head.finish();
+        self.trace.first_byte = Some(self.began.elapsed());
         let sent = self.write([&head]).await;
         self.finish(status, 0, sent.is_ok(), persists)
     }
@@ -231,9 +240,11 @@ impl<'a> Exchange<'a> {
         self.end_fields(&mut head, persists);
         let whole_head = head.finish();
         let (mut head, mut passed) = (Some(&whole_head[..]), 0);
-        let stall = self.proxy.shared.timeouts.client;
+        let (stall, bytes) = (self.proxy.shared.timeouts.client, self.counted());
+        self.trace.first_byte = Some(self.began.elapsed());
         loop {
-            let error = match relay(self.client, head.take(), &mut reply, framing, stall).await {
+            let relayed = relay(self.client, head.take(), &mut reply, framing, stall, bytes);
+            let error = match relayed.await {
                 Ok(count) => {
                     reply.recycle(&self.proxy.client);
                     return self.finish(status, passed + count, true, persists);
@@ -281,7 +292,10 @@ impl<'a> Exchange<'a> {
                     .send_own(Answer::fatal(502, "UNAVAILABLE", why), false)
                     .await;
             }
-            Side::Upstream(_) => self.say_why(&why),
+            Side::Upstream(_) => {
+                self.proxy.shared.counted.of_any(self.trace.upstream).lost();
+                self.say_why(&why);
+            }
             Side::Client(_) => self
                 .proxy
                 .shared
@@ -293,6 +307,17 @@ impl<'a> Exchange<'a> {
             Next::Reset
         } else {
             Next::Drop
+        }
+    }
+
+    /// Where the bytes of the answer are counted.
+    fn counted(&self) -> Bytes<'a> {
+        match self.peer.entrance {
+            Entrance::Clients => {
+                let counted = &self.proxy.shared.counted;
+                counted.of_any(self.trace.upstream).bytes(self.trace.kind)
+            }
+            Entrance::Admin => Bytes::default(),
         }
     }
 
@@ -336,7 +361,7 @@ impl<'a> Exchange<'a> {
             bytes,
             duration: self.began.elapsed(),
         };
-        self.proxy.log_access(&self.peer, &self.trace, &done);
+        self.proxy.conclude(&self.peer, &self.trace, &done);
         match (sent, persists) {
             (true, true) => Next::Again,
             (true, false) => Next::Close,

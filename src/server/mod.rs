@@ -1,5 +1,6 @@
 //! Listeners: connections are accepted, handed to the worker that has the fewest, and let finish at a stop.
 
+pub mod admin;
 mod beat;
 pub mod exchange;
 #[cfg(any(test, fuzzing))]
@@ -22,6 +23,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::limits::admission::{Admission, Place};
 use crate::log::Log;
+use crate::proxy::Entrance;
 use crate::server::worker::{Accepted, Worker};
 use crate::start::{Bound, Running};
 use crate::stop::Stop;
@@ -63,6 +65,7 @@ pub async fn run(
             tcp: TcpListener::from_std(bound.tcp)?,
             tls: bound.tls,
             proxy_protocol: bound.proxy_protocol,
+            entrance: Entrance::Clients,
             workers: Arc::clone(&workers),
             admission: Arc::clone(&running.admission),
             log,
@@ -71,6 +74,11 @@ pub async fn run(
         acceptors.spawn(acceptor.run(running.stop.clone()));
     }
     drop(working);
+    if let Some(admin) = running.admin {
+        for acceptor in admin.acceptors(log)? {
+            acceptors.spawn(acceptor.run(running.stop.clone()));
+        }
+    }
     let supervisor = Supervisor::from_environment();
     if let Some(period) = watchdog_period() {
         tokio::spawn(watchdog::run(
@@ -104,6 +112,7 @@ struct Acceptor {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
     proxy_protocol: bool,
+    entrance: Entrance,
     workers: Arc<[Worker]>,
     admission: Arc<Admission>,
     log: Log,
@@ -154,6 +163,8 @@ impl Acceptor {
                     tls: self.tls.clone(),
                     proxy_protocol: self.proxy_protocol,
                     place,
+                    admission: Arc::clone(&self.admission),
+                    entrance: self.entrance,
                 },
                 self.working.clone(),
             );

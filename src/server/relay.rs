@@ -9,6 +9,7 @@ use crate::conn::Conn;
 use crate::conn::body::BodyError;
 use crate::conn::splice::Pipe;
 use crate::http::chunked::{LAST_CHUNK, chunk_head};
+use crate::metrics::upstreams::Bytes;
 use crate::upstream::reply::Reply;
 
 /// What has to be left of a body for a pipe to be made for it: less is copied sooner than a pipe is made.
@@ -71,19 +72,22 @@ impl std::error::Error for RelayError {}
 /// `head` the body goes on where another broke off.
 ///
 /// At most one buffer or pipe is read ahead of the client: a slow one slows the upstream. The head goes out with what is at
-/// hand of the body, and does not wait for more. `stall` is how long the client may take nothing.
+/// hand of the body, and does not wait for more. `stall` is how long the client may take nothing. What has passed is added
+/// to `bytes` as it goes.
 pub async fn relay(
     client: &mut Conn,
     head: Option<&[u8]>,
     reply: &mut Reply,
     framing: ClientFraming,
     stall: Duration,
+    bytes: Bytes<'_>,
 ) -> Result<u64, RelayError> {
     let mut relay = Relay {
         client,
         reply,
         framing,
         stall,
+        bytes,
         head_passed: head.is_none(),
         passed: 0,
     };
@@ -106,6 +110,7 @@ struct Relay<'a> {
     reply: &'a mut Reply,
     framing: ClientFraming,
     stall: Duration,
+    bytes: Bytes<'a>,
     head_passed: bool,
     passed: u64,
 }
@@ -145,7 +150,8 @@ impl Relay<'_> {
             filled.map_err(|error| self.upstream_failed(error))?;
             while pipe.held() > 0 {
                 let sent = self.client.write_from(&mut pipe, self.stall).await;
-                self.passed += sent.map_err(|error| self.client_failed(error))? as u64;
+                let sent = sent.map_err(|error| self.client_failed(error))?;
+                self.count(sent);
             }
         }
         Ok(true)
@@ -164,13 +170,18 @@ impl Relay<'_> {
         let handed_over = self.hand_over(head, count).await;
         handed_over.map_err(|error| self.client_failed(error))?;
         self.reply.consume(count);
-        self.passed += count as u64;
+        self.count(count);
         if !self.client.flush_at_once() {
             self.reply.release();
             let flushed = self.client.flush(self.stall).await;
             flushed.map_err(|error| self.client_failed(error))?;
         }
         Ok(())
+    }
+
+    fn count(&mut self, passed: usize) {
+        self.passed += passed as u64;
+        self.bytes.add(passed);
     }
 
     async fn hand_over(&mut self, head: &[u8], count: usize) -> io::Result<()> {

@@ -1,7 +1,6 @@
 //! One client's connection: requests are read, answered and logged, one after another, until one of them ends it.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -24,12 +23,18 @@ use crate::timeouts;
 pub const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 
 /// Serves one connection until its end.
-pub async fn serve(current: &Current, mut client: Conn, peer: Peer, mut stop: Stop, beat: &Beat) {
-    let admission = Arc::clone(&current.get().shared.admission);
+pub async fn serve(
+    current: &Current,
+    admission: &Admission,
+    mut client: Conn,
+    peer: Peer,
+    mut stop: Stop,
+    beat: &Beat,
+) {
     let mut is_there = wait_for_first_request(&mut client, &mut stop, &admission.idle).await;
     while is_there {
         // Apart, as are all the ends, so that a connection that is idle keeps no room for it.
-        let some = serve_some(current, &admission, &mut client, &peer, &stop, beat);
+        let some = serve_some(current, admission, &mut client, &peer, &stop, beat);
         match Box::pin(some).await {
             Next::Again => {}
             Next::Close => return Box::pin(client.linger()).await,
@@ -52,8 +57,15 @@ pub async fn settle(
 }
 
 /// Answers one request of a connection for which there is no room: health checks as ever, all else with 503.
-pub async fn turn_away(proxy: &Proxy, mut client: Conn, peer: &Peer, full: Full, stop: &Stop) {
-    let request = read_request(&mut client, &proxy.shared.admission.heads);
+pub async fn turn_away(
+    proxy: &Proxy,
+    heads: &Crowd,
+    mut client: Conn,
+    peer: &Peer,
+    full: Full,
+    stop: &Stop,
+) {
+    let request = read_request(&mut client, heads);
     let Ok(Ok(head)) = timeout(timeouts::SPARE_PLACE, request).await else {
         return;
     };
@@ -180,7 +192,7 @@ async fn refuse(proxy: &Proxy, client: &mut Conn, peer: &Peer, answer: Answer) -
         bytes: body.len() as u64,
         duration: Duration::ZERO,
     };
-    proxy.log_access(peer, &Trace::default(), &done);
+    proxy.conclude(peer, &Trace::default(), &done);
     Next::Close
 }
 

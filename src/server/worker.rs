@@ -19,10 +19,10 @@ use crate::conn::Conn;
 use crate::conn::stream::Stream;
 use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
-use crate::limits::admission::Place;
+use crate::limits::admission::{Admission, Full, Place};
 use crate::panics::outlive;
 use crate::proxy::current::Current;
-use crate::proxy::{Peer, Proxy, Shared};
+use crate::proxy::{Entrance, Peer, Proxy, Shared};
 use crate::server::beat::Beat;
 #[cfg(debug_assertions)]
 use crate::server::provoked;
@@ -42,8 +42,12 @@ pub struct Accepted {
     pub tls: Option<TlsAcceptor>,
     /// Whether a PROXY header comes before the client's first byte.
     pub proxy_protocol: bool,
-    /// Its place among all connections.
+    /// Its place among all connections that come in this way.
     pub place: Place,
+    /// How many of them there may be.
+    pub admission: Arc<Admission>,
+    /// By which way it came in.
+    pub entrance: Entrance,
 }
 
 /// A running worker.
@@ -70,7 +74,7 @@ impl Drop for Ticket {
 
 impl Worker {
     /// Starts a worker. It ends with the process, or when nothing can hand it a connection any more.
-    pub fn start(current: Arc<Current>, stop: Stop) -> io::Result<Worker> {
+    pub fn start(name: &str, current: Arc<Current>, stop: Stop) -> io::Result<Worker> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -78,7 +82,7 @@ impl Worker {
         let (questions, mut asked) = mpsc::unbounded_channel();
         let beat = Arc::new(Beat::of(timeouts::CLIENT_SOON_BACK));
         thread::Builder::new()
-            .name("docxy-worker".to_owned())
+            .name(name.to_owned())
             .spawn(move || {
                 // The connections are in the runtime, and go on when this begins again.
                 outlive(|| {
@@ -178,7 +182,9 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop, beat: &Beat) -
             None => is_unnamed = true,
         }
     }
-    let admission = Arc::clone(&proxy.shared.admission);
+    let (admission, entrance) = (accepted.admission, accepted.entrance);
+    let metrics = proxy.metrics(entrance);
+    metrics.accepted();
     // A proxy's connections are those of many clients.
     let is_of_many = is_unnamed || proxy.shared.trusted_proxies.contains(address);
     let share = match is_of_many {
@@ -187,6 +193,7 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop, beat: &Beat) -
     };
     let mut place = accepted.place;
     if share.is_err() && !admission.step_aside(&mut place) {
+        metrics.over_share();
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
     let (stream, scheme) = match accepted.tls {
@@ -202,6 +209,7 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop, beat: &Beat) -
         is_unnamed,
         local,
         scheme,
+        entrance,
     };
     let mut client = Conn::new(stream);
     let let_in = match (&share, &place) {
@@ -216,9 +224,17 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop, beat: &Beat) -
         Ok(()) => {
             // Each request takes the one that is current then.
             drop(proxy);
-            session::serve(current, client, peer, stop, beat).await;
+            session::serve(current, &admission, client, peer, stop, beat).await;
         }
-        Err(full) => Box::pin(session::turn_away(&proxy, client, &peer, full, &stop)).await,
+        Err(full) => {
+            match full {
+                Full::InAll => metrics.over_limit(),
+                Full::OfClient => metrics.over_share(),
+            }
+            let heads = &admission.heads;
+            let turned = session::turn_away(&proxy, heads, client, &peer, full, &stop);
+            Box::pin(turned).await;
+        }
     }
     Ok(())
 }

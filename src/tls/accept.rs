@@ -49,6 +49,11 @@ impl TlsAcceptor {
         })
     }
 
+    /// What it shows.
+    pub fn store(&self) -> Arc<CertStore> {
+        Arc::clone(&self.store)
+    }
+
     /// Shakes hands with a client at `address`, in its turn: from the whole ClientHello on, so that one who says nothing,
     /// or half, takes no turn; those who have said half are among `heads`. How long all that may take, waiting included, is
     /// the caller's to limit.

@@ -36,6 +36,11 @@ impl Handshakes {
         }
     }
 
+    /// How many run.
+    pub fn in_progress(&self) -> usize {
+        AT_ONCE.saturating_sub(self.of_all.available_permits())
+    }
+
     /// Waits for a turn: first for one of the client's own, so that its crowd queues behind itself.
     pub async fn turn(&self, address: IpAddr) -> io::Result<Turn<'_>> {
         let of_client = self.of_clients.turn(client(address)).await;

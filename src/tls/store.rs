@@ -43,6 +43,23 @@ impl CertSet {
         is_first
     }
 
+    /// Each certificate once, with the first of the names for which it is shown; `*` if it is shown for none but by default.
+    pub fn each(&self) -> Vec<(String, &Arc<CertifiedKey>)> {
+        let exact = self.exact.iter().map(|(name, key)| (name.clone(), key));
+        let wildcard = self.wildcard.iter();
+        let wildcard = wildcard.map(|(parent, key)| (format!("*.{parent}"), key));
+        let mut named: Vec<_> = exact.chain(wildcard).collect();
+        named.sort_by(|(one, _), (other, _)| one.cmp(other));
+        named.push(("*".to_owned(), &self.default));
+        let mut each: Vec<(String, &Arc<CertifiedKey>)> = Vec::new();
+        for (name, key) in named {
+            if !each.iter().any(|(_, known)| Arc::ptr_eq(known, key)) {
+                each.push((name, key));
+            }
+        }
+        each
+    }
+
     /// The certificate for the name that a client asks for: exact, else by wildcard of one label, else the default
     /// (RFC 6066 §3, RFC 6125 §6.4.3).
     pub fn choose(&self, name: Option<&str>) -> &Arc<CertifiedKey> {
@@ -175,5 +192,9 @@ mod tests {
         for (name, key) in cases {
             assert!(Arc::ptr_eq(set.choose(name), &keys[key]), "{name:?}");
         }
+        let each = set.each();
+        let each: Vec<&str> = each.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(each, ["*.a.test", "a.test", "b.a.test", "*"]);
+        assert!(Arc::ptr_eq(set.each()[3].1, &keys[0]));
     }
 }

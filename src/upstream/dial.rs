@@ -18,6 +18,7 @@ use crate::conn::read_ahead::ReadAhead;
 use crate::conn::stream::Stream;
 use crate::egress::Egress;
 use crate::http::uri::{Host, Origin, Scheme};
+use crate::metrics::{Metrics, Stage};
 use crate::registry::reach::Reach;
 use crate::registry::redirect::may_dial;
 use crate::timeouts;
@@ -29,10 +30,11 @@ use crate::upstream::scripted;
 use crate::upstream::steps::{Step, Watcher};
 
 /// Makes connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Dialler {
     resolver: Resolver,
     watcher: Watcher,
+    metrics: Metrics,
 }
 
 /// Why there is no connection.
@@ -78,6 +80,16 @@ impl DialError {
         !self.is_ours() && !matches!(self, DialError::Forbidden(_))
     }
 
+    /// How far it came.
+    fn stage(&self) -> Stage {
+        match self {
+            DialError::Lookup(_) => Stage::Lookup,
+            DialError::Forbidden(_) => Stage::Check,
+            DialError::Connect(_) => Stage::Connect,
+            DialError::Tls(_) => Stage::Tls,
+        }
+    }
+
     /// Whether docxy or its machine has run out of something.
     pub fn is_ours(&self) -> bool {
         match self {
@@ -104,11 +116,20 @@ fn is_want(error: &io::Error) -> bool {
 pub type Shunned = Vec<IpAddr>;
 
 impl Dialler {
+    /// One that knows no name yet.
+    pub fn new(metrics: Metrics) -> Dialler {
+        Dialler {
+            resolver: Resolver::new(metrics),
+            watcher: Watcher::default(),
+            metrics,
+        }
+    }
+
     /// One that knows no name yet, for one who is told of each step.
     pub fn watched(watcher: Watcher) -> Dialler {
         Dialler {
             watcher,
-            ..Dialler::default()
+            ..Dialler::new(Metrics::off())
         }
     }
 
@@ -116,6 +137,18 @@ impl Dialler {
     ///
     /// The address that was checked is the one that is connected to: names are not looked up again.
     pub async fn dial(
+        &self,
+        origin: &Origin,
+        egress: &Egress,
+        reach: Option<Reach>,
+        shunned: &mut Shunned,
+        deadline: Option<Instant>,
+    ) -> Result<Stream, DialError> {
+        let dialled = self.steps(origin, egress, reach, shunned, deadline).await;
+        dialled.inspect_err(|error| self.metrics.not_connected(error.stage()))
+    }
+
+    async fn steps(
         &self,
         origin: &Origin,
         egress: &Egress,
@@ -139,6 +172,7 @@ impl Dialler {
             .await
             .unwrap_or_else(|_| Err(too_slow("it took too long")))
             .map_err(DialError::Connect)?;
+        self.metrics.connected(began.elapsed());
         // A head and its body go out in one write; waiting to merge it with another only delays it.
         let _ = tcp.set_nodelay(true);
         let address = tcp.peer_addr().ok();
@@ -156,6 +190,7 @@ impl Dialler {
                     shunned.extend(address.map(|address| address.ip()));
                     DialError::Tls(error)
                 })?;
+                self.metrics.shaken_hands(began.elapsed());
                 self.watcher
                     .tell(origin, || Step::secured(tls.get_ref().1, began.elapsed()));
                 Ok(Stream::Tls(Box::new(tls.into())))

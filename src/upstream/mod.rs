@@ -26,6 +26,7 @@ use crate::conn::stream::Stream;
 use crate::egress::Egress;
 use crate::http::uri::Origin;
 use crate::log::Log;
+use crate::metrics::Metrics;
 use crate::registry::reach::Reach;
 use crate::timeouts::Timeouts;
 use crate::upstream::ask::ask;
@@ -50,6 +51,7 @@ pub struct Client {
     queue: Arc<DialQueue<Key>>,
     timeouts: Timeouts,
     log: Log,
+    metrics: Metrics,
 }
 
 /// Connections are shared only between requests that go the same way and may reach the same addresses: what a private
@@ -87,16 +89,22 @@ pub enum Over {
 impl Client {
     /// A client without connections.
     pub fn new(timeouts: Timeouts, log: Log) -> Client {
-        Client::sharing((Arc::default(), DialQueue::new()), 1, timeouts, log)
+        let shared = (Arc::default(), DialQueue::new());
+        Client::sharing(shared, 1, timeouts, log, Metrics::off())
     }
 
     /// A client for each of so many workers. They share the bound on idle connections, and what one finds out of an
     /// outage all know. They queue together.
-    pub fn for_workers(workers: usize, timeouts: Timeouts, log: Log) -> Vec<Client> {
+    pub fn for_workers(
+        workers: usize,
+        timeouts: Timeouts,
+        log: Log,
+        metrics: Metrics,
+    ) -> Vec<Client> {
         let (outages, queue) = (Arc::default(), DialQueue::new());
         let client = |_| {
             let shared = (Arc::clone(&outages), Arc::clone(&queue));
-            Client::sharing(shared, workers, timeouts, log)
+            Client::sharing(shared, workers, timeouts, log, metrics)
         };
         (0..workers).map(client).collect()
     }
@@ -106,14 +114,16 @@ impl Client {
         workers: usize,
         timeouts: Timeouts,
         log: Log,
+        metrics: Metrics,
     ) -> Client {
         Client {
             pool: Arc::new(Mutex::new(Pool::shared_by(workers))),
-            dialler: Arc::default(),
+            dialler: Arc::new(Dialler::new(metrics)),
             outages,
             queue,
             timeouts,
             log,
+            metrics,
         }
     }
 
@@ -126,6 +136,7 @@ impl Client {
             queue: Arc::clone(&self.queue),
             timeouts,
             log: self.log,
+            metrics: self.metrics,
         }
     }
 
@@ -174,9 +185,15 @@ impl Client {
                         self.pool().forget(&key);
                     }
                 }
-                outcome => return outcome.map_err(fail),
+                outcome => {
+                    self.metrics.pool_hit();
+                    return outcome.map_err(fail);
+                }
             }
+            self.metrics.pool_stale();
             tries.count();
+        } else if may_be_idle {
+            self.metrics.pool_miss();
         }
         let stream = self.connect(&key, message.over, tries).await;
         let fresh = Pooled::new(Conn::new(stream.map_err(fail)?), Instant::now());
@@ -260,6 +277,7 @@ impl Client {
             key,
             pooled,
             stall: self.timeouts.body,
+            metrics: self.metrics,
         })
     }
 

@@ -14,6 +14,7 @@ use crate::conn::splice::Pipe;
 use crate::conn::stream::Stream;
 use crate::http::framing::BodyFraming;
 use crate::http::head::ResponseHead;
+use crate::metrics::Metrics;
 use crate::registry::reach::{Reach, classify};
 use crate::timeouts;
 use crate::upstream::pool::Pooled;
@@ -39,6 +40,7 @@ pub struct Reply {
     pub(super) key: Key,
     pub(super) pooled: Pooled<Conn>,
     pub(super) stall: Duration,
+    pub(super) metrics: Metrics,
 }
 
 impl Reply {
@@ -71,6 +73,7 @@ impl Reply {
     /// Marks the first `count` bytes as used.
     pub fn consume(&mut self, count: usize) {
         self.body.consume(&mut self.pooled.conn, count);
+        self.metrics.received(count);
     }
 
     /// How many bytes of the body can go [through a pipe](Reply::next_into) now.
@@ -81,7 +84,9 @@ impl Reply {
     /// Waits for more of the body and takes it into an empty `pipe`.
     pub async fn next_into(&mut self, pipe: &mut Pipe) -> Result<(), BodyError> {
         let (conn, stall) = (&mut self.pooled.conn, self.stall);
-        self.body.next_into(conn, pipe, stall).await
+        self.body.next_into(conn, pipe, stall).await?;
+        self.metrics.received(pipe.held());
+        Ok(())
     }
 
     /// Drops the next `count` bytes of the body.
@@ -101,9 +106,11 @@ impl Reply {
 
     /// Reads the whole body into memory; `None` if it is longer than `limit` bytes. The connection is closed.
     pub async fn collect(mut self, limit: usize) -> Result<Option<Vec<u8>>, BodyError> {
-        self.body
-            .collect(&mut self.pooled.conn, limit, self.stall)
-            .await
+        let (body, conn) = (&mut self.body, &mut self.pooled.conn);
+        let collected = body.collect(conn, limit, self.stall).await?;
+        self.metrics
+            .received(collected.as_ref().map_or(0, Vec::len));
+        Ok(collected)
     }
 
     /// Gives the connection back to `client`, if the body is drained and nothing follows it that nobody asked for.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout};
 
+use crate::metrics::Metrics;
 use crate::timeouts;
 
 /// How long an answer is used without asking again.
@@ -30,15 +31,7 @@ const AT_ONCE: usize = 16;
 pub struct Resolver {
     names: Mutex<HashMap<Box<str>, Arc<Name>>>,
     turns: Arc<Semaphore>,
-}
-
-impl Default for Resolver {
-    fn default() -> Resolver {
-        Resolver {
-            names: Mutex::default(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-        }
-    }
+    metrics: Metrics,
 }
 
 type Name = tokio::sync::Mutex<Known>;
@@ -51,6 +44,15 @@ struct Known {
 }
 
 impl Resolver {
+    /// One that knows no name yet.
+    pub fn new(metrics: Metrics) -> Resolver {
+        Resolver {
+            names: Mutex::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            metrics,
+        }
+    }
+
     /// The addresses of `name`, in the resolver's order, never empty.
     ///
     /// Fails with [`io::ErrorKind::TimedOut`] after [`timeouts::LOOKUP`] where no earlier answer helps out.
@@ -82,6 +84,9 @@ impl Resolver {
                 .ok_or_else(|| io::Error::new(kind, format!("failed {:?} ago", now - at)));
         }
         let answer = timeout(timeouts::LOOKUP, ask(name.to_owned())).await;
+        if let Ok(Ok(_)) = &answer {
+            self.metrics.looked_up(now.elapsed());
+        }
         known.learn(answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())))
     }
 
@@ -161,7 +166,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_kept_for_half_a_minute() {
-        let resolver = Resolver::default();
+        let resolver = Resolver::new(Metrics::off());
         let first = resolver
             .lookup_by("a", async |_| Ok(vec![ONE]))
             .await
@@ -181,7 +186,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_last_good_answer_helps_out() {
-        let resolver = Resolver::default();
+        let resolver = Resolver::new(Metrics::off());
         assert!(
             resolver.lookup_by("a", async |_| refused()).await.is_err(),
             "none yet"
@@ -209,7 +214,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lookup_is_given_up_after_its_time() {
-        let resolver = Resolver::default();
+        let resolver = Resolver::new(Metrics::off());
         let before = Instant::now();
         let error = resolver
             .lookup_by("a", |_| std::future::pending())
@@ -223,7 +228,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn those_who_wait_share_one_lookup_and_its_failure() {
-        let resolver = Resolver::default();
+        let resolver = Resolver::new(Metrics::off());
         let asked = Cell::new(0);
         let ask = async |_| {
             asked.set(asked.get() + 1);
@@ -241,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn names_are_bounded() {
-        let resolver = Resolver::default();
+        let resolver = Resolver::new(Metrics::off());
         for name in 0..MAX_NAMES + 10 {
             resolver
                 .lookup_by(&name.to_string(), async |_| Ok(vec![ONE]))

@@ -14,7 +14,7 @@ use crate::http::write::HeadWriter;
 use crate::proxy::fetch::first_bearer;
 use crate::proxy::forward::{Journey, Mishap};
 use crate::proxy::on_behalf::Unanswered;
-use crate::proxy::{Peer, Proxy, Request, Trace};
+use crate::proxy::{Entrance, Peer, Proxy, Request, Trace};
 use crate::registry::manifest;
 use crate::registry::redirect::Trail;
 use crate::registry::reference::Reference;
@@ -31,6 +31,7 @@ pub(super) const PEER: Peer = Peer {
     is_unnamed: false,
     local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
     scheme: Scheme::Http,
+    entrance: Entrance::Clients,
 };
 
 /// A part of an image.

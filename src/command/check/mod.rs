@@ -32,6 +32,7 @@ use crate::egress::{Egress, EgressSettings};
 use crate::http::uri::Origin;
 use crate::limits::admission::{Admission, Limits};
 use crate::log::Log;
+use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::registry::reference::Reference;
 use crate::registry::route::RouteError;
@@ -146,7 +147,8 @@ fn serving(config: &Config) -> Result<Serving, Box<dyn Error>> {
         of_one_client: None,
     };
     let admission = Arc::new(Admission::new(limits));
-    Serving::new(config, None, &admission, Log::new(config.log))
+    let log = Log::new(config.log);
+    Serving::new(config, None, &admission, log, Metrics::off())
 }
 
 fn start_upstream(

@@ -47,6 +47,7 @@ fn check(asked: &Asked<'_>, table: &Table, access: &Access) {
     assert!(matches!(asked.method, b"GET" | b"HEAD") || (is_token && asked.method == b"POST"));
     match route {
         Route::Health | Route::Ready | Route::Ca => {}
+        Route::Metrics => panic!("clients come to the metrics"),
         Route::SharedPing => assert!(table.is_shared()),
         Route::Ping { upstream, place } => {
             assert!(table.ids().any(|id| id == upstream));

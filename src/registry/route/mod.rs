@@ -48,6 +48,8 @@ pub enum Route {
     Ready,
     /// `/ca.crt`
     Ca,
+    /// `/metrics`, which only the operator's own listener has.
+    Metrics,
     /// `/v2/` of one upstream.
     Ping {
         /// Whose.
@@ -137,6 +139,18 @@ pub fn route(asked: &Asked<'_>, table: &Table, access: &Access) -> Result<Route,
             }
             _ => Err(RouteError::NotFound),
         },
+    }
+}
+
+/// Finds where a request on the operator's own listener goes: nothing that clients may ask is there.
+pub fn of_admin(asked: &Asked<'_>) -> Result<Route, RouteError> {
+    let (path, _) = split_query(asked.target);
+    check_method(asked.method, path)?;
+    match path {
+        "/metrics" => Ok(Route::Metrics),
+        "/health" => Ok(Route::Health),
+        "/ready" => Ok(Route::Ready),
+        _ => Err(RouteError::NotFound),
     }
 }
 

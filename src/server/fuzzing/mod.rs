@@ -31,7 +31,7 @@ use crate::http::uri::{Origin, Scheme};
 use crate::limits::admission::{Admission, Limits};
 use crate::log::{Level, Log};
 use crate::proxy::current::Current;
-use crate::proxy::{Peer, Proxy};
+use crate::proxy::{Entrance, Peer, Proxy};
 use crate::server::beat::Beat;
 use crate::server::session;
 use crate::serving::{self, Lasting};
@@ -141,7 +141,11 @@ async fn serve(options: &[u8], current: &Current, mut near: Memory, stop: Stop, 
             Err(_) => return,
         }
     }
-    session::serve(current, Conn::new(Stream::Memory(near)), peer, stop, beat).await;
+    let (admission, client) = (
+        &current.get().shared.admission,
+        Conn::new(Stream::Memory(near)),
+    );
+    session::serve(current, admission, client, peer, stop, beat).await;
 }
 
 async fn within_reason(session: impl Future<Output = ()>) {
@@ -251,6 +255,7 @@ fn peer() -> Peer {
         is_unnamed: false,
         local: SocketAddr::from(([192, 0, 2, 1], 5000)),
         scheme: Scheme::Http,
+        entrance: Entrance::Clients,
     }
 }
 
