@@ -28,6 +28,7 @@ mod fields;
 mod flow;
 mod forwarded;
 mod framing;
+mod from_file;
 mod health;
 mod hello_world;
 mod limits;

@@ -257,6 +257,21 @@ fn credentials_and_what_the_realm_says_to_them_pass() {
 }
 
 #[test]
+fn a_realm_that_has_had_too_many_requests_says_so_itself() {
+    let auth =
+        Server::start(|_| Answer::new("429 Too Many Requests", &[("Retry-After", "17")], "slow"));
+    let registry = announcing(format!("{}/token", auth.url()));
+    let docxy = before(&registry);
+    let asked = "/auth/reg.test/token?scope=repository:a/b:pull";
+    for request in [Ask::get(asked), Ask::form(asked, "grant_type=password")] {
+        let answer = ask(&docxy, &request);
+        assert_eq!((answer.status(), answer.text().as_str()), (429, "slow"));
+        assert_eq!(answer.head.one("retry-after"), Some("17"));
+    }
+    assert_eq!(auth.lines().len(), 2, "asked once each time");
+}
+
+#[test]
 fn a_redirecting_realm_takes_no_login_elsewhere() {
     let thief = Server::start(|_| Answer::ok(r#"{"token":"x"}"#));
     let location = format!("{}/token", thief.url());
