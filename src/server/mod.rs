@@ -61,8 +61,8 @@ pub async fn run(
     let (working, mut all_done) = mpsc::channel(1);
     let mut acceptors = JoinSet::new();
     for bound in bound {
+        let listener = TcpListener::from_std(bound.tcp)?;
         let acceptor = Acceptor {
-            tcp: TcpListener::from_std(bound.tcp)?,
             tls: bound.tls,
             proxy_protocol: bound.proxy_protocol,
             entrance: Entrance::Clients,
@@ -71,7 +71,7 @@ pub async fn run(
             log,
             working: working.clone(),
         };
-        acceptors.spawn(acceptor.run(running.stop.clone()));
+        acceptors.spawn(acceptor.run(listener, running.stop.clone()));
     }
     drop(working);
     if let Some(admin) = running.admin {
@@ -107,9 +107,8 @@ pub async fn run(
     })
 }
 
-/// One listener.
+/// Lets in what comes to one listener.
 struct Acceptor {
-    tcp: TcpListener,
     tls: Option<TlsAcceptor>,
     proxy_protocol: bool,
     entrance: Entrance,
@@ -120,15 +119,31 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    async fn run(self, mut stop: Stop) {
+    /// Accepts until a stop. Whoever has come by then is let in nevertheless: when the listener closes, the system resets
+    /// what waits there, and a client cannot know that its request has reached nobody.
+    async fn run(self, listener: TcpListener, mut stop: Stop) {
+        let without_a_place = self.accept_until(&listener, &mut stop).await;
+        let waiting = queued(listener);
+        for tcp in without_a_place.into_iter().chain(waiting) {
+            let place = self.admission.place().await;
+            self.hand_over(tcp, place);
+        }
+    }
+
+    /// Returns the connection for which there was no place yet when the stop came.
+    async fn accept_until(&self, listener: &TcpListener, stop: &mut Stop) -> Option<TcpStream> {
         let mut said = None;
         loop {
             let accepted = tokio::select! {
-                accepted = self.accept() => accepted,
-                () = stop.requested() => return,
+                accepted = listener.accept() => accepted,
+                () = stop.requested() => return None,
             };
             match accepted {
-                Ok((tcp, place)) => self.hand_over(tcp, place),
+                Ok((tcp, _)) => tokio::select! {
+                    biased;
+                    place = self.admission.place() => self.hand_over(tcp, place),
+                    () = stop.requested() => return Some(tcp),
+                },
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
                     self.say(&error, &mut said);
@@ -137,11 +152,6 @@ impl Acceptor {
                 }
             }
         }
-    }
-
-    async fn accept(&self) -> io::Result<(TcpStream, Place)> {
-        let (tcp, _) = self.tcp.accept().await?;
-        Ok((tcp, self.admission.place().await))
     }
 
     /// What the system refuses it refuses many times a second.
@@ -170,6 +180,23 @@ impl Acceptor {
             );
         }
     }
+}
+
+/// The connections that have been made and not accepted. The system is asked, since the runtime learns of them only when it
+/// waits.
+fn queued(listener: TcpListener) -> Vec<TcpStream> {
+    let Ok(listener) = listener.into_std() else {
+        return Vec::new();
+    };
+    let accepted = std::iter::from_fn(|| match listener.accept() {
+        Err(error) if is_of_the_peer(&error) => Some(None),
+        accepted => accepted.ok().map(Some),
+    });
+    let streams = accepted.flatten().map(|(tcp, _)| {
+        tcp.set_nonblocking(true)?;
+        TcpStream::from_std(tcp)
+    });
+    streams.filter_map(Result::ok).collect()
 }
 
 /// Faults of a connection that was not accepted yet; the next one may be sound (accept(2)).

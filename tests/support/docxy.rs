@@ -151,6 +151,25 @@ impl Docxy {
         number.expect("a number of kB")
     }
 
+    /// Waits until every thread of docxy is in this state (proc_pid_stat(5)): `S` once all that was to do is done, `T` once
+    /// it is stopped.
+    ///
+    /// # Panics
+    /// After [`PATIENCE`].
+    pub fn wait_for_state(&self, state: char) {
+        let deadline = Instant::now() + PATIENCE;
+        let is_in_it = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+            // The state stands behind the name. A thread that has gone does nothing any more.
+            stat.map_or(true, |stat| stat.contains(&format!(") {state} ")))
+        };
+        let tasks = format!("/proc/{}/task", self.pid());
+        while !std::fs::read_dir(&tasks).unwrap().all(is_in_it) {
+            assert!(Instant::now() < deadline, "docxy is never in state {state}");
+            std::thread::yield_now();
+        }
+    }
+
     /// Sends a signal by its name, as `kill -NAME` does.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill")

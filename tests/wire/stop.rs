@@ -82,6 +82,52 @@ fn the_first_request_of_a_connection_from_before_the_stop_is_answered() {
     assert_clean(docxy.wait().0);
 }
 
+/// Connections that docxy has had no time to accept when it is told to stop: it stands still until both have happened.
+fn queued_at_a_stop(docxy: &Docxy, count: usize) -> Vec<Client> {
+    docxy.signal("STOP");
+    docxy.wait_for_state('T');
+    let connect = |_| {
+        let mut client = Client::connect(docxy.addr());
+        client.send(Ask::get(&blob()).bytes());
+        client
+    };
+    let clients = (0..count).map(connect).collect();
+    docxy.signal("TERM");
+    docxy.signal("CONT");
+    clients
+}
+
+fn assert_answered(clients: Vec<Client>) {
+    for mut client in clients {
+        let response = client.receive("GET").complete();
+        assert_eq!(
+            (response.text().as_str(), response.head.one("connection")),
+            ("x", Some("close"))
+        );
+        assert_eq!(client.closing(), Closing::Fin);
+    }
+}
+
+#[test]
+fn whoever_waits_to_be_accepted_at_a_stop_is_answered() {
+    let registry = Server::start(|_| Answer::ok("x"));
+    let docxy = before_with(&registry, &[]);
+    assert_answered(queued_at_a_stop(&docxy, 100));
+    assert_clean(docxy.wait().0);
+}
+
+#[test]
+fn whoever_waits_for_a_place_at_a_stop_is_answered_too() {
+    let registry = Server::start(|_| Answer::ok("x"));
+    let docxy = before_with(&registry, &["--max-connections", "2"]);
+    let clients = queued_at_a_stop(&docxy, 60);
+    for mut client in clients {
+        let response = client.receive("GET").complete();
+        assert!(matches!(response.status(), 200 | 503), "{response:?}");
+    }
+    assert_clean(docxy.wait().0);
+}
+
 #[test]
 fn a_connection_without_a_request_holds_a_stop_up_for_a_moment_only() {
     let docxy = crate::stand::start(&[]);
