@@ -1,7 +1,5 @@
 //! Limits on connections: what is beyond them is told so or waits, idle ones make room, and what runs goes on.
 
-use std::fs::{self, DirEntry};
-use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Instant;
@@ -96,38 +94,20 @@ fn beyond_the_limit_tls_clients_are_told_so_too() {
     assert_finish(vec![client], &gate);
 }
 
-/// Waits until every thread of docxy sleeps: whoever has its answer has become idle.
-fn wait_until_asleep(docxy: &Docxy) {
-    let is_asleep = |task: io::Result<DirEntry>| {
-        let stat = fs::read_to_string(task.unwrap().path().join("stat"));
-        // The state stands behind the name (proc_pid_stat(5)); a thread that has gone sleeps as well.
-        stat.is_ok_and(|stat| stat.contains(") S "))
-    };
-    let deadline = Instant::now() + PATIENCE;
-    while !fs::read_dir(format!("/proc/{}/task", docxy.pid()))
-        .unwrap()
-        .all(is_asleep)
-    {
-        assert!(Instant::now() < deadline, "docxy is always busy");
-    }
-}
-
 #[test]
 fn the_longest_idle_connection_makes_room() {
     let registry = Server::start(|_| Answer::ok("x"));
-    let docxy = before_with(&registry, &["--max-connections", "2"]);
-    let mut idle = [Client::connect(docxy.addr()), Client::connect(docxy.addr())];
-    for client in &mut idle {
-        assert_eq!(client.ask(&Ask::get(&blob())).text(), "x");
-        wait_until_asleep(&docxy);
-    }
+    // One worker begins with connections in the order in which they came.
+    let docxy = before_with(&registry, &["--max-connections", "2", "--workers", "1"]);
+    let mut longest = Client::connect(docxy.addr());
+    let mut other = Client::connect(docxy.addr());
+    assert_eq!(other.ask(&Ask::get(&blob())).text(), "x");
     let mut new = Client::connect(docxy.addr());
     let response = new.ask(&Ask::get(&blob())).complete();
     assert_eq!(
         (response.text().as_str(), response.head.one("connection")),
         ("x", None)
     );
-    let [mut longest, mut other] = idle;
     assert_eq!(longest.closing(), Closing::Fin);
     assert_eq!(other.ask(&Ask::get(&blob())).text(), "x");
     assert_eq!(
@@ -135,6 +115,20 @@ fn the_longest_idle_connection_makes_room() {
         "x",
         "it has come to stay"
     );
+}
+
+#[test]
+fn a_connection_that_is_idle_after_a_request_makes_room_as_well() {
+    let registry = Server::start(|_| Answer::ok("x"));
+    let docxy = before_with(&registry, &["--max-connections", "1"]);
+    let mut idle = Client::connect(docxy.addr());
+    assert_eq!(idle.ask(&Ask::get(&blob())).text(), "x");
+    let deadline = Instant::now() + PATIENCE;
+    // It counts as busy for a moment, in which its next request would come.
+    while get(&docxy, &blob()).status() != 200 {
+        assert!(Instant::now() < deadline, "there is never room");
+    }
+    assert_eq!(idle.closing(), Closing::Fin);
 }
 
 #[test]

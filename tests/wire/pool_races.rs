@@ -78,7 +78,10 @@ fn what_was_idle_beside_a_dead_connection_is_not_tried() {
     ask_two(&docxy, &registry, &gates[0], 0);
     assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
     ask_two(&docxy, &registry, &gates[1], 3);
-    assert_eq!(connections(&registry)[2..], [2, 2, 3]);
+    // The last two come at once, in any order.
+    let mut last = connections(&registry).split_off(2);
+    last.sort_unstable();
+    assert_eq!(last, [2, 2, 3]);
     let log = docxy.log();
     let dead = log.iter().filter(|line| line.contains("was dead"));
     assert_eq!(dead.count(), 1, "{log:#?}");
