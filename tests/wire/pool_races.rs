@@ -82,6 +82,8 @@ fn what_was_idle_beside_a_dead_connection_is_not_tried() {
     let mut last = connections(&registry).split_off(2);
     last.sort_unstable();
     assert_eq!(last, [2, 2, 3]);
+    // What is said of the dead one stands before the last of the five.
+    docxy.wait_for_lines(" target=/v2/", 5);
     let log = docxy.log();
     let dead = log.iter().filter(|line| line.contains("was dead"));
     assert_eq!(dead.count(), 1, "{log:#?}");

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use docxy::timeouts::TLS_HANDSHAKE;
 use docxy::tls::handshakes::{AT_ONCE, OF_ONE_CLIENT};
@@ -84,17 +84,33 @@ fn stalled(addr: SocketAddr, from: [u8; 4], sent: &[u8], count: usize) -> Vec<Tc
     (0..count).map(open).collect()
 }
 
+/// Does what has to be done before the time of the first handshake is up. On a machine that is too busy for that the
+/// handshakes end by themselves, which shows nothing, so that it is tried again.
+///
+/// # Panics
+/// If it takes that long each time.
+fn in_time<T>(act: impl Fn() -> T) -> (Instant, T) {
+    for _ in 0..6 {
+        let begun = Instant::now();
+        let done = act();
+        if begun.elapsed() < TLS_HANDSHAKE {
+            return (begun, done);
+        }
+    }
+    panic!("nobody is served before the time of those who stall is up");
+}
+
 #[test]
 fn clients_that_say_nothing_or_half_take_no_turn() {
     let authority = Authority::new();
-    let (docxy, _directory) = start(&authority);
     let hello = client_hello(&authority);
-    let _silent = stalled(docxy.addr(), HERE, b"", AT_ONCE + 50);
-    let _half = stalled(docxy.addr(), HERE, &hello[..hello.len() / 2], AT_ONCE + 50);
-    let begun = Instant::now();
-    let mut client = Client::connect_tls(docxy.addr(), Arc::new(authority.client(&VERSIONS)));
-    assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
-    assert!(begun.elapsed() < TLS_HANDSHAKE / 2, "{:?}", begun.elapsed());
+    in_time(|| {
+        let (docxy, _directory) = start(&authority);
+        let _silent = stalled(docxy.addr(), HERE, b"", AT_ONCE + 50);
+        let _half = stalled(docxy.addr(), HERE, &hello[..hello.len() / 2], AT_ONCE + 50);
+        let mut client = Client::connect_tls(docxy.addr(), Arc::new(authority.client(&VERSIONS)));
+        assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
+    });
 }
 
 /// As many as one client may have, each answered: it has its turn, and keeps it.
@@ -109,44 +125,65 @@ fn with_their_turns(addr: SocketAddr, from: [u8; 4], hello: &[u8]) -> Vec<TcpStr
 #[test]
 fn a_client_that_stalls_keeps_itself_waiting_and_nobody_else() {
     let authority = Authority::new();
-    let (docxy, _directory) = start(&authority);
     let (hello, elsewhere) = (client_hello(&authority), [127, 0, 1, 1]);
-    let begun = Instant::now();
-    let _holding = with_their_turns(docxy.addr(), elsewhere, &hello);
-    let _crowd = stalled(docxy.addr(), elsewhere, &hello, AT_ONCE);
-    let mut client = Client::connect_tls(docxy.addr(), Arc::new(authority.client(&VERSIONS)));
-    assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
-    assert!(begun.elapsed() < TLS_HANDSHAKE / 2, "{:?}", begun.elapsed());
+    in_time(|| {
+        let (docxy, _directory) = start(&authority);
+        let _holding = with_their_turns(docxy.addr(), elsewhere, &hello);
+        let _crowd = stalled(docxy.addr(), elsewhere, &hello, AT_ONCE);
+        let mut client = Client::connect_tls(docxy.addr(), Arc::new(authority.client(&VERSIONS)));
+        assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
+    });
 }
 
-#[test]
-fn only_so_many_handshakes_run_at_a_time_and_the_others_wait() {
-    let authority = Authority::new();
-    let (docxy, _directory) = start(&authority);
+/// All turns are taken, and one more client waits until one of them leaves.
+struct Crowded {
+    docxy: Docxy,
+    established: Client,
+    /// What the client that waits has read before that.
+    early: std::io::Result<usize>,
+    _turns: Vec<TcpStream>,
+    _directory: tempfile::TempDir,
+}
+
+fn crowded(authority: &Authority) -> Crowded {
+    let (docxy, _directory) = start(authority);
     let mut established = Client::connect_tls(docxy.addr(), Arc::new(authority.client(&VERSIONS)));
-    let hello = client_hello(&authority);
-    let begun = Instant::now();
-    let mut holding = Vec::new();
+    let hello = client_hello(authority);
+    let mut turns = Vec::new();
     for client in 0..AT_ONCE / OF_ONE_CLIENT {
         let from = [127, 0, 1, u8::try_from(client).unwrap()];
-        holding.extend(with_their_turns(docxy.addr(), from, &hello));
+        turns.extend(with_their_turns(docxy.addr(), from, &hello));
     }
     let mut waiting = stalled(docxy.addr(), HERE, &hello, 1).remove(0);
     for _ in 0..100 {
         assert_eq!(established.ask(&Ask::get("/health")).status(), 200);
     }
     waiting.set_nonblocking(true).unwrap();
-    let early = waiting.read(&mut [0]).unwrap_err();
-    assert_eq!(early.kind(), ErrorKind::WouldBlock, "all turns are taken");
+    let early = waiting.read(&mut [0]);
     waiting.set_nonblocking(false).unwrap();
-    drop(holding.pop());
+    drop(turns.pop());
     waiting.read_exact(&mut [0]).unwrap();
-    assert!(begun.elapsed() < TLS_HANDSHAKE, "{:?}", begun.elapsed());
-    // It holds the last turn now. Whoever comes next waits until the time of the first is up, and is served then.
-    let mut next = Client::connect_tls(docxy.addr(), Arc::new(authority.client(&VERSIONS)));
+    turns.push(waiting);
+    Crowded {
+        docxy,
+        established,
+        early,
+        _turns: turns,
+        _directory,
+    }
+}
+
+#[test]
+fn only_so_many_handshakes_run_at_a_time_and_the_others_wait() {
+    let authority = Authority::new();
+    let (begun, mut crowded) = in_time(|| crowded(&authority));
+    let early = crowded.early.unwrap_err();
+    assert_eq!(early.kind(), ErrorKind::WouldBlock, "all turns are taken");
+    // And again. Whoever comes next waits until the time of the first is up, and is served then.
+    let config = Arc::new(authority.client(&VERSIONS));
+    let mut next = Client::connect_tls(crowded.docxy.addr(), config);
     assert_eq!(next.ask(&Ask::get("/health")).status(), 200);
     let waited = begun.elapsed();
-    let second = Duration::from_secs(1);
-    assert!(waited > TLS_HANDSHAKE - second, "{waited:?}");
-    assert_eq!(established.ask(&Ask::get("/health")).status(), 200);
+    assert!(waited > TLS_HANDSHAKE, "{waited:?}");
+    assert_eq!(crowded.established.ask(&Ask::get("/health")).status(), 200);
 }
