@@ -171,6 +171,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::task::{Context, Waker};
 
     fn admission(connections: usize, of_one_client: usize) -> Admission {
         Admission::new(Limits {
@@ -221,6 +222,24 @@ mod tests {
         };
         let ((), settled) = tokio::join!(idle, new);
         assert_eq!(settled, Ok(()));
+    }
+
+    #[test]
+    fn unfinished_heads_are_a_quarter_of_all_and_1024_at_most() {
+        let mut cx = Context::from_waker(Waker::noop());
+        for (connections, most) in [(1, 1), (40, 10), (100_000, 1024)] {
+            let admission = admission(connections, 0);
+            let mut heads: Vec<_> = (0..most)
+                .map(|_| Box::pin(admission.heads.pushed_out()))
+                .collect();
+            for head in &mut heads {
+                assert!(head.as_mut().poll(&mut cx).is_pending());
+            }
+            assert!(heads[0].as_mut().poll(&mut cx).is_pending(), "{most}");
+            let mut more = pin!(admission.heads.pushed_out());
+            assert!(more.as_mut().poll(&mut cx).is_pending());
+            assert!(heads[0].as_mut().poll(&mut cx).is_ready(), "{most}");
+        }
     }
 
     #[tokio::test]

@@ -91,9 +91,40 @@ fn moment(journey: &Journey<'_>, answer: &Result<Reply, Mishap>) -> Option<Durat
     };
     let asked_for = reply.head.fields.first("retry-after");
     let asked_for = asked_for.and_then(|value| retry_after(value, SystemTime::now()));
-    match (reply.head.status, asked_for) {
+    pause_after(reply.head.status, asked_for)
+}
+
+/// The pause after an answer with this status that asks for this wait.
+fn pause_after(status: u16, asked_for: Option<Duration>) -> Option<Duration> {
+    match (status, asked_for) {
         (429 | 502 | 503 | 504, Some(wait)) => (wait <= LONGEST_MOMENT).then(|| wait.max(A_MOMENT)),
         (502..=504, None) => Some(A_MOMENT),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_moment_takes_as_long_as_the_cdn_says_and_five_seconds_at_most() {
+        let table = [
+            (503, None, Some(200)),
+            (429, None, None),
+            (500, Some(1), None),
+            (429, Some(0), Some(200)),
+            (429, Some(1), Some(1000)),
+            (504, Some(5), Some(5000)),
+            (502, Some(6), None),
+        ];
+        for (status, asked_for, pause) in table {
+            let found = pause_after(status, asked_for.map(Duration::from_secs));
+            assert_eq!(
+                found,
+                pause.map(Duration::from_millis),
+                "{status} {asked_for:?}"
+            );
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Proxy {
         passed: u64,
         trace: &mut Trace,
     ) -> Option<Reply> {
-        while let Some(pause) = unfinished.pause(passed) {
+        while let Some(pause) = unfinished.attempts.pause(passed) {
             sleep(pause).await;
             match self.go_on(request, unfinished, passed, trace).await {
                 Ok(reply) => {

@@ -40,10 +40,17 @@ pub struct Unfinished {
     pub(super) trail: Trail,
     pub(super) span: Span,
     pub(super) encoding: Option<Vec<u8>>,
+    /// What has been done to go on with it.
+    pub(super) attempts: Attempts,
+}
+
+/// Attempts to go on with a body.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
     /// Bytes that had passed when it broke off last.
     progress: u64,
     /// Attempts since then.
-    attempts: usize,
+    count: usize,
 }
 
 impl Unfinished {
@@ -66,22 +73,41 @@ impl Unfinished {
             trail: trail.clone(),
             span: Span::of(&reply.head, length)?,
             encoding: encoding(&reply.head),
-            progress: 0,
-            attempts: 0,
+            attempts: Attempts::default(),
         })
     }
+}
 
+impl Attempts {
     /// The pause before the next attempt; `None` if there is none.
     pub(super) fn pause(&mut self, passed: u64) -> Option<Duration> {
         if passed > self.progress {
-            (self.progress, self.attempts) = (passed, 0);
+            (self.progress, self.count) = (passed, 0);
         }
-        self.attempts += 1;
-        PAUSES.get(self.attempts - 1).copied()
+        self.count += 1;
+        PAUSES.get(self.count - 1).copied()
     }
 }
 
 /// How a coding would change what the bytes are of which a part is asked for (RFC 9110 §8.4).
 pub(super) fn encoding(head: &ResponseHead) -> Option<Vec<u8>> {
     head.fields.first("content-encoding").map(<[u8]>::to_vec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_attempts_in_a_row_with_growing_pauses() {
+        let mut attempts = Attempts::default();
+        let mut pauses = |passed| {
+            let pauses = [(); 4].map(|()| attempts.pause(passed));
+            pauses.map(|pause| pause.map(|pause| pause.as_millis()))
+        };
+        assert_eq!(pauses(0), [Some(0), Some(500), Some(2000), None]);
+        assert_eq!(pauses(0), [None; 4], "no more without progress");
+        let anew = [Some(0), Some(500), Some(2000), None];
+        assert_eq!(pauses(1), anew, "any progress begins anew");
+    }
 }

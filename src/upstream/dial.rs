@@ -257,6 +257,7 @@ fn deadline_within(limit: Duration, deadline: Option<Instant>) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::egress::EgressSettings;
 
     #[test]
     fn another_machine_comes_before_one_whose_tls_has_failed() {
@@ -274,6 +275,19 @@ mod tests {
                 "{shunned:?}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn an_address_whose_tls_fails_is_shunned() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let local = listener.local_addr().unwrap();
+        let origin = Origin::parse(&format!("https://{local}")).unwrap();
+        let egress = Egress::open(&EgressSettings::default()).unwrap();
+        let (dialler, mut shunned) = (Dialler::default(), Shunned::new());
+        let dialled = dialler.dial(&origin, &egress, None, &mut shunned, None);
+        let (error, ()) = tokio::join!(dialled, async { drop(listener.accept().await) });
+        assert!(matches!(error, Err(DialError::Tls(_))), "{error:?}");
+        assert_eq!(shunned, [local.ip()]);
     }
 
     #[test]

@@ -99,9 +99,11 @@ mod tests {
         let (outages, now) = (Outages::default(), Instant::now());
         assert_eq!(outages.standing(&"a", now), Standing::Good);
         outages.failed("a", "refused", now);
-        let almost = now + REMEMBERED - Duration::from_millis(1);
+        let almost = now + Duration::from_millis(1_999);
         assert_eq!(outages.standing(&"a", almost), down("refused"));
         assert_eq!(outages.standing(&"b", almost), Standing::Good);
+        let later = now + Duration::from_secs(2);
+        assert_eq!(outages.standing(&"a", later), Standing::Doubtful);
     }
 
     #[test]

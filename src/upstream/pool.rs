@@ -168,11 +168,11 @@ mod tests {
         let now = Instant::now();
         let mut pool = filled(now, &[1]);
         assert_eq!(
-            take(&mut pool, "a", now + IDLE_LIFE - Duration::from_millis(1)),
+            take(&mut pool, "a", now + Duration::from_millis(29_999)),
             Some(1)
         );
         let mut pool = filled(now, &[1]);
-        assert_eq!(take(&mut pool, "a", now + IDLE_LIFE), None);
+        assert_eq!(take(&mut pool, "a", now + Duration::from_secs(30)), None);
         assert!(pool.is_empty(), "an expired connection is closed, not kept");
     }
 
@@ -245,8 +245,17 @@ mod tests {
     fn life_and_uses_are_bounded() {
         let now = Instant::now();
         let mut pool = Pool::shared_by(1);
-        pool.put("a", Pooled::new(1, now), now + LIFE);
+        let (hour, second) = (Duration::from_secs(3600), Duration::from_secs(1));
+        pool.put("a", Pooled::new(1, now), now + hour);
         assert!(pool.is_empty(), "too old");
+        pool.put("a", Pooled::new(1, now), now + hour - second);
+        assert_eq!(
+            take(&mut pool, "a", now + hour),
+            None,
+            "too old since it is idle"
+        );
+        pool.put("a", Pooled::new(1, now), now + hour - second);
+        assert_eq!(take(&mut pool, "a", now + hour - second), Some(1));
         let mut pooled = Pooled::new(1, now);
         assert!(!pooled.is_reused());
         for use_number in 1..MAX_USES {

@@ -114,10 +114,16 @@ mod tests {
         let mut tries = Tries::new();
         advance(Duration::from_secs(10)).await;
         assert!(tries.again().is_some(), "after a handshake of 10 s");
-        assert!(tries.deadline() - Instant::now() > Duration::from_secs(9));
+        assert_eq!(
+            tries.deadline() - Instant::now(),
+            Duration::from_secs(10),
+            "of twenty"
+        );
         let mut tries = Tries::new();
-        advance(LAST_BEGIN).await;
+        advance(Duration::from_millis(10_500)).await;
         assert_eq!((tries.again(), tries.repeated()), (None, 0));
+        assert_eq!(tries.again_after(Duration::from_millis(1)), None);
+        assert!(tries.again_after(Duration::ZERO).is_some());
         let mut tries = Tries::new();
         advance(Duration::from_secs(6)).await;
         assert_eq!(tries.again_after(Duration::from_secs(5)), None);

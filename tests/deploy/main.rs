@@ -28,6 +28,7 @@ mod flags;
 mod compose;
 mod install;
 mod kubernetes;
+mod limits;
 mod scripts;
 mod threats;
 mod units;

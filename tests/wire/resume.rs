@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::blob_server::Blob;
 use crate::docxy::Docxy;
-use crate::stand::{ask, before, before_with, blob, get};
+use crate::stand::{MANIFEST, ask, before, before_with, blob, get, settled, with_one_worker};
 use crate::wire::answer::Act;
 use crate::wire::{Answer, Ask, Client, Gate, Request, Server, noise};
 
@@ -146,6 +146,35 @@ fn the_signed_url_is_asked_again_on_a_fresh_connection_and_without_credentials()
             .all(|request| !request.head.has("authorization"))
     );
     assert_eq!(asked[1].head.one("range"), Some("bytes=4000-"));
+}
+
+#[test]
+fn what_is_idle_beside_the_broken_connection_is_not_trusted() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let registry = Server::start(move |request| {
+        if request.head.target() == MANIFEST {
+            return Answer::ok("hello");
+        }
+        if request.head.has("range") {
+            let range = [("Content-Range", "bytes 4-7/8")];
+            return Answer::new("206 Partial Content", &range, "rest");
+        }
+        Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+            .then(Act::Wait(held.clone()))
+            .close()
+    });
+    let docxy = with_one_worker(&registry, &[]);
+    let mut client = Client::connect(docxy.addr());
+    client.send(Ask::get(&blob()).bytes());
+    client.receive_head();
+    // Over a connection of its own, which is idle when the first one breaks.
+    assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
+    gate.open();
+    assert_eq!(client.take(8).unwrap(), b"halfrest");
+    let requests = registry.requests();
+    let connections: Vec<_> = requests.iter().map(|request| request.connection).collect();
+    assert_eq!(connections, [0, 1, 2]);
 }
 
 #[test]
