@@ -43,12 +43,11 @@ impl Admin {
         })
     }
 
-    /// What accepts its connections. A stop does not wait for them: they hold what nobody listens to.
-    pub(super) fn acceptors(self, log: Log) -> io::Result<Vec<Acceptor>> {
+    /// What accepts its connections, and the listeners. A stop does not wait for them: they hold what nobody listens to.
+    pub(super) fn acceptors(self, log: Log) -> io::Result<Vec<(Acceptor, TcpListener)>> {
         let (working, _) = mpsc::channel(1);
         let acceptor = |tcp| {
-            Ok(Acceptor {
-                tcp: TcpListener::from_std(tcp)?,
+            let acceptor = Acceptor {
                 tls: None,
                 proxy_protocol: false,
                 entrance: Entrance::Admin,
@@ -56,7 +55,8 @@ impl Admin {
                 admission: Arc::clone(&self.admission),
                 log,
                 working: working.clone(),
-            })
+            };
+            Ok((acceptor, TcpListener::from_std(tcp)?))
         };
         self.bound.into_iter().map(acceptor).collect()
     }

@@ -75,8 +75,8 @@ pub async fn run(
     }
     drop(working);
     if let Some(admin) = running.admin {
-        for acceptor in admin.acceptors(log)? {
-            acceptors.spawn(acceptor.run(running.stop.clone()));
+        for (acceptor, listener) in admin.acceptors(log)? {
+            acceptors.spawn(acceptor.run(listener, running.stop.clone()));
         }
     }
     let supervisor = Supervisor::from_environment();
