@@ -114,7 +114,7 @@ impl Acme {
     }
 
     /// Begins to keep the certificate, on a thread of its own: files are written there. It ends when docxy is to stop.
-    pub fn start(self, mut stop: Stop, log: Log) -> io::Result<()> {
+    pub fn start(self, stop: Stop, log: Log) -> io::Result<()> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

@@ -121,8 +121,8 @@ struct Acceptor {
 impl Acceptor {
     /// Accepts until a stop. Whoever has come by then is let in nevertheless: when the listener closes, the system resets
     /// what waits there, and a client cannot know that its request has reached nobody.
-    async fn run(self, listener: TcpListener, mut stop: Stop) {
-        let without_a_place = self.accept_until(&listener, &mut stop).await;
+    async fn run(self, listener: TcpListener, stop: Stop) {
+        let without_a_place = self.accept_until(&listener, &stop).await;
         let waiting = queued(listener);
         for tcp in without_a_place.into_iter().chain(waiting) {
             let place = self.admission.place().await;
@@ -131,7 +131,7 @@ impl Acceptor {
     }
 
     /// Returns the connection for which there was no place yet when the stop came.
-    async fn accept_until(&self, listener: &TcpListener, stop: &mut Stop) -> Option<TcpStream> {
+    async fn accept_until(&self, listener: &TcpListener, stop: &Stop) -> Option<TcpStream> {
         let mut said = None;
         loop {
             let accepted = tokio::select! {

@@ -1,6 +1,7 @@
 //! One client's connection: requests are read, answered and logged, one after another, until one of them ends it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -22,28 +23,112 @@ use crate::timeouts;
 /// The first byte of a TLS record that holds a handshake (RFC 8446 §5.1).
 pub const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 
-/// Serves one connection until its end.
-pub async fn serve(
-    current: &Current,
-    admission: &Admission,
-    mut client: Conn,
-    peer: Peer,
-    mut stop: Stop,
-    beat: &Beat,
-) {
-    let mut is_there = wait_for_first_request(&mut client, &mut stop, &admission.idle).await;
-    while is_there {
-        // Apart, as are all the ends, so that a connection that is idle keeps no room for it.
-        let some = serve_some(current, admission, &mut client, &peer, &stop, beat);
-        match Box::pin(some).await {
-            Next::Again => {}
-            Next::Close => return Box::pin(client.linger()).await,
-            Next::Drop => return,
-            Next::Reset => return client.reset(),
+/// A connection that may ask, and all that it has while it is idle.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// What its requests take.
+    pub current: Arc<Current>,
+    /// Whose idle connections are counted.
+    pub admission: &'a Admission,
+    /// By what it is known that a moment has passed.
+    pub beat: Arc<Beat>,
+    /// Whether docxy is to stop.
+    pub stop: Stop,
+    /// The connection.
+    pub client: Conn,
+    /// Who is there.
+    pub peer: Peer,
+}
+
+impl Session<'_> {
+    /// Serves the connection until its end, and says how that is to be.
+    pub async fn run(&mut self) -> Next {
+        let mut is_first = true;
+        // Apart is what an idle connection needs no room for.
+        while self.request().await || is_first && Box::pin(self.is_on_the_way()).await {
+            is_first = false;
+            let mut is_soon_back = true;
+            while is_soon_back {
+                match Box::pin(self.serve_one()).await {
+                    Next::Again => is_soon_back = self.request_soon().await,
+                    end => return end,
+                }
+            }
         }
-        is_there = wait_for_request(&mut client, &mut stop, &admission.idle).await;
+        Next::Again
     }
-    Box::pin(client.close()).await;
+
+    /// Ends the connection. What could go on is closed in order.
+    pub async fn end(self, next: Next) {
+        match next {
+            Next::Again => self.client.close().await,
+            Next::Close => self.client.linger().await,
+            Next::Drop => {}
+            Next::Reset => self.client.reset(),
+        }
+    }
+
+    /// A connection that was let in before a stop has its request on the way; whoever took over the listener cannot answer it.
+    async fn is_on_the_way(&mut self) -> bool {
+        let on_the_way = timeout(timeouts::FIRST_REQUEST, self.client.idle());
+        self.stop.is_requested() && matches!(on_the_way.await, Ok(Ok(())))
+    }
+
+    /// Only here, where nothing is under way, does a stop end a connection, or another that needs its place.
+    async fn request(&mut self) -> bool {
+        if !self.client.buffered().is_empty() {
+            return true;
+        }
+        tokio::select! {
+            biased;
+            readable = timeout(timeouts::CLIENT_IDLE, self.client.idle()) => matches!(readable, Ok(Ok(()))),
+            () = self.stop.requested() => false,
+            () = self.admission.idle.pushed_out() => false,
+        }
+    }
+
+    /// Whether the next request comes soon, as it does in the middle of a pull: to wait for a stop as well costs more than
+    /// it is worth then.
+    async fn request_soon(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            readable = self.client.idle() => readable.is_ok(),
+            () = self.beat.two() => false,
+        }
+    }
+
+    async fn serve_one(&mut self) -> Next {
+        let (client, peer) = (&mut self.client, &self.peer);
+        let read = read_request(client, &self.admission.heads).await;
+        let proxy = &self.current.get();
+        let head = match read {
+            Ok(head) => head,
+            Err(ReadHeadError::Closed | ReadHeadError::Cut | ReadHeadError::Io(_)) => {
+                return Next::Drop;
+            }
+            Err(ReadHeadError::Head(_))
+                if client.buffered().first() == Some(&TLS_HANDSHAKE_RECORD) =>
+            {
+                return send_and_close(client, NOT_TLS).await;
+            }
+            Err(ReadHeadError::Head(error)) => {
+                return refuse(proxy, client, peer, refusal_of_head(error)).await;
+            }
+            Err(ReadHeadError::TimedOut) => {
+                let limit = humantime::format_duration(timeouts::CLIENT_HEAD);
+                let answer = Answer::fatal(
+                    408,
+                    "UNKNOWN",
+                    format_args!("no whole request head came within {limit}"),
+                );
+                return refuse(proxy, client, peer, answer).await;
+            }
+        };
+        #[cfg(debug_assertions)]
+        provoked::in_task(&head);
+        let exchange = Exchange::new(proxy, client, peer, &head);
+        exchange.run(&self.stop).await
+    }
 }
 
 /// Finds an ordinary place for a connection that has a spare one, once it has something to say.
@@ -73,88 +158,6 @@ pub async fn turn_away(
     if exchange.run(stop).await == Next::Close {
         client.linger().await;
     }
-}
-
-/// A connection that was let in before a stop has its request on the way; whoever took over the listener cannot answer it.
-async fn wait_for_first_request(client: &mut Conn, stop: &mut Stop, idle: &Crowd) -> bool {
-    if wait_for_request(client, stop, idle).await {
-        return true;
-    }
-    let on_the_way = timeout(timeouts::FIRST_REQUEST, client.idle());
-    stop.is_requested() && matches!(on_the_way.await, Ok(Ok(())))
-}
-
-/// Only here, where nothing is under way, does a stop end a connection, or another that needs its place.
-async fn wait_for_request(client: &mut Conn, stop: &mut Stop, idle: &Crowd) -> bool {
-    if !client.buffered().is_empty() {
-        return true;
-    }
-    tokio::select! {
-        biased;
-        readable = timeout(timeouts::CLIENT_IDLE, client.idle()) => matches!(readable, Ok(Ok(()))),
-        () = stop.requested() => false,
-        () = idle.pushed_out() => false,
-    }
-}
-
-/// Answers requests for as long as the next one comes soon, as it does in the middle of a pull: to wait for a stop as well,
-/// and to give up and get back what a request takes, costs more than it is worth then.
-async fn serve_some(
-    current: &Current,
-    admission: &Admission,
-    client: &mut Conn,
-    peer: &Peer,
-    stop: &Stop,
-    beat: &Beat,
-) -> Next {
-    loop {
-        let next = serve_one(current, admission, client, peer, stop).await;
-        if next != Next::Again {
-            return next;
-        }
-        tokio::select! {
-            biased;
-            readable = client.idle() => if readable.is_err() {
-                return next;
-            },
-            () = beat.two() => return next,
-        }
-    }
-}
-
-async fn serve_one(
-    current: &Current,
-    admission: &Admission,
-    client: &mut Conn,
-    peer: &Peer,
-    stop: &Stop,
-) -> Next {
-    let read = read_request(client, &admission.heads).await;
-    let proxy = &current.get();
-    let head = match read {
-        Ok(head) => head,
-        Err(ReadHeadError::Closed | ReadHeadError::Cut | ReadHeadError::Io(_)) => {
-            return Next::Drop;
-        }
-        Err(ReadHeadError::Head(_)) if client.buffered().first() == Some(&TLS_HANDSHAKE_RECORD) => {
-            return send_and_close(client, NOT_TLS).await;
-        }
-        Err(ReadHeadError::Head(error)) => {
-            return refuse(proxy, client, peer, refusal_of_head(error)).await;
-        }
-        Err(ReadHeadError::TimedOut) => {
-            let limit = humantime::format_duration(timeouts::CLIENT_HEAD);
-            let answer = Answer::fatal(
-                408,
-                "UNKNOWN",
-                format_args!("no whole request head came within {limit}"),
-            );
-            return refuse(proxy, client, peer, answer).await;
-        }
-    };
-    #[cfg(debug_assertions)]
-    provoked::in_task(&head);
-    Exchange::new(proxy, client, peer, &head).run(stop).await
 }
 
 async fn read_request(client: &mut Conn, heads: &Crowd) -> Result<RequestHead, ReadHeadError> {

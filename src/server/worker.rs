@@ -20,13 +20,14 @@ use crate::conn::stream::Stream;
 use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
 use crate::limits::admission::{Admission, Full, Place};
+use crate::limits::turns::Turn;
 use crate::panics::outlive;
 use crate::proxy::current::Current;
 use crate::proxy::{Entrance, Peer, Proxy, Shared};
 use crate::server::beat::Beat;
 #[cfg(debug_assertions)]
 use crate::server::provoked;
-use crate::server::session::{self, TLS_HANDSHAKE_RECORD};
+use crate::server::session::{self, Session, TLS_HANDSHAKE_RECORD};
 use crate::stop::Stop;
 use crate::timeouts;
 use crate::tls::accept::TlsAcceptor;
@@ -150,11 +151,16 @@ async fn work(
         tokio::select! {
             next = accepted.recv() => {
                 let Some((accepted, ticket)) = next else { return };
-                let (current, stop) = (Arc::clone(current), stop.clone());
-                let beat = Arc::clone(beat);
+                // Apart until it may ask, so that a connection that is idle keeps no room for how it began.
+                let arrival = Box::new(Arrival {
+                    accepted,
+                    current: Arc::clone(current),
+                    beat: Arc::clone(beat),
+                    stop: stop.clone(),
+                });
                 tokio::spawn(async move {
                     // Gone before the first request: there is nobody to tell.
-                    let _ = serve(accepted, &current, stop, &beat).await;
+                    let _ = serve(arrival).await;
                     drop(ticket);
                 });
             }
@@ -168,7 +174,39 @@ async fn work(
     }
 }
 
-async fn serve(accepted: Accepted, current: &Current, stop: Stop, beat: &Beat) -> io::Result<()> {
+/// A connection that has come, and what it takes to serve it.
+struct Arrival {
+    accepted: Accepted,
+    current: Arc<Current>,
+    beat: Arc<Beat>,
+    stop: Stop,
+}
+
+/// A connection that has been let in, and what it holds of the limits until it has ended.
+struct LetIn<'a> {
+    session: Session<'a>,
+    _place: Place,
+    _share: Option<Box<Turn<'a, IpAddr>>>,
+}
+
+async fn serve(arrival: Box<Arrival>) -> io::Result<()> {
+    let admission = &Arc::clone(&arrival.accepted.admission);
+    let Some(mut let_in) = Box::pin(begin(arrival, admission)).await? else {
+        return Ok(());
+    };
+    let next = let_in.session.run().await;
+    Box::pin(let_in.session.end(next)).await;
+    Ok(())
+}
+
+/// Everything up to the first request; `None` if there is no room for it.
+async fn begin(arrival: Box<Arrival>, admission: &Admission) -> io::Result<Option<LetIn<'_>>> {
+    let Arrival {
+        accepted,
+        current,
+        beat,
+        stop,
+    } = *arrival;
     let proxy = current.get();
     let mut tcp = tokio::net::TcpStream::from_std(accepted.tcp)?;
     // A head and its body go out in one write; waiting to merge it with another only delays it.
@@ -182,14 +220,15 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop, beat: &Beat) -
             None => is_unnamed = true,
         }
     }
-    let (admission, entrance) = (accepted.admission, accepted.entrance);
+    let entrance = accepted.entrance;
     let metrics = proxy.metrics(entrance);
     metrics.accepted();
     // A proxy's connections are those of many clients.
     let is_of_many = is_unnamed || proxy.shared.trusted_proxies.contains(address);
     let share = match is_of_many {
         true => Ok(None),
-        false => admission.share(address),
+        // Apart, since it is there only where the limit is set.
+        false => admission.share(address).map(|turn| turn.map(Box::new)),
     };
     let mut place = accepted.place;
     if share.is_err() && !admission.step_aside(&mut place) {
@@ -198,7 +237,6 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop, beat: &Beat) -
     }
     let (stream, scheme) = match accepted.tls {
         None => (Stream::Tcp(tcp), Scheme::Http),
-        // Apart, so that a connection that is up keeps no room for it.
         Some(acceptor) => {
             let tls = Box::pin(start_tls(tcp, address, &acceptor, &proxy.shared));
             (tls.await?, Scheme::Https)
@@ -212,20 +250,26 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop, beat: &Beat) -
         entrance,
     };
     let mut client = Conn::new(stream);
-    let let_in = match (&share, &place) {
-        (Ok(_), Place::Ordinary(_)) => Ok(()),
-        // Apart, as above.
-        (Ok(_), Place::Spare(..)) => {
-            Box::pin(session::settle(&admission, &mut place, &mut client)).await?
+    let share = match (share, &place) {
+        (share, Place::Ordinary(_)) | (share @ Err(_), _) => share,
+        (Ok(share), Place::Spare(..)) => {
+            let settled = session::settle(admission, &mut place, &mut client);
+            settled.await?.map(|()| share)
         }
-        (Err(full), _) => Err(*full),
     };
-    match let_in {
-        Ok(()) => {
-            // Each request takes the one that is current then.
-            drop(proxy);
-            session::serve(current, &admission, client, peer, stop, beat).await;
-        }
+    match share {
+        Ok(share) => Ok(Some(LetIn {
+            session: Session {
+                current,
+                admission,
+                beat,
+                stop,
+                client,
+                peer,
+            },
+            _place: place,
+            _share: share,
+        })),
         Err(full) => {
             match full {
                 Full::InAll => metrics.over_limit(),
@@ -234,9 +278,9 @@ async fn serve(accepted: Accepted, current: &Current, stop: Stop, beat: &Beat) -
             let heads = &admission.heads;
             let turned = session::turn_away(&proxy, heads, client, &peer, full, &stop);
             Box::pin(turned).await;
+            Ok(None)
         }
     }
-    Ok(())
 }
 
 /// Whose connection it is, as its PROXY header says. Without a valid one there is nothing to serve.

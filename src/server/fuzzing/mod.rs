@@ -33,7 +33,7 @@ use crate::log::{Level, Log};
 use crate::proxy::current::Current;
 use crate::proxy::{Entrance, Peer, Proxy};
 use crate::server::beat::Beat;
-use crate::server::session;
+use crate::server::session::Session;
 use crate::serving::{self, Lasting};
 use crate::stop::{self, Stop};
 use crate::timeouts;
@@ -113,7 +113,7 @@ async fn run(options: &[u8], clients: &[Client], upstreams: Vec<Script>) -> Vec<
         let (current, stop) = (Arc::clone(&current), stop.clone());
         let (options, beat) = (options.to_vec(), Arc::clone(&beat));
         running.push(tokio::spawn(async move {
-            within_reason(serve(&options, &current, near, stop, &beat)).await;
+            within_reason(serve(&options, current, near, stop, beat)).await;
         }));
     }
     for session in running {
@@ -132,7 +132,13 @@ async fn run(options: &[u8], clients: &[Client], upstreams: Vec<Script>) -> Vec<
 }
 
 /// Serves a client, after the PROXY header before its first byte if there is to be one.
-async fn serve(options: &[u8], current: &Current, mut near: Memory, stop: Stop, beat: &Beat) {
+async fn serve(
+    options: &[u8],
+    current: Arc<Current>,
+    mut near: Memory,
+    stop: Stop,
+    beat: Arc<Beat>,
+) {
     let mut peer = peer();
     if options.contains(&INTRODUCED) {
         match behind::take_header_by(&mut near, Memory::peek).await {
@@ -141,11 +147,17 @@ async fn serve(options: &[u8], current: &Current, mut near: Memory, stop: Stop, 
             Err(_) => return,
         }
     }
-    let (admission, client) = (
-        &current.get().shared.admission,
-        Conn::new(Stream::Memory(near)),
-    );
-    session::serve(current, admission, client, peer, stop, beat).await;
+    let admission = Arc::clone(&current.get().shared.admission);
+    let mut session = Session {
+        current,
+        admission: &admission,
+        beat,
+        stop,
+        client: Conn::new(Stream::Memory(near)),
+        peer,
+    };
+    let next = session.run().await;
+    session.end(next).await;
 }
 
 async fn within_reason(session: impl Future<Output = ()>) {
