@@ -28,9 +28,10 @@ impl Proxy {
                 Some(text) => Ok(Response::Own(Answer::metrics(text))),
                 None => Err(RouteError::NotFound.into()),
             },
-            Route::SharedPing => self.shared_ping(request, trace).await,
+            // Apart, as tokens are: a request for content, of which there are many at once, keeps no room for them.
+            Route::SharedPing => Box::pin(self.shared_ping(request, trace)).await,
             Route::Ping { upstream, place } => {
-                let response = self.ping(request, upstream, &place, trace).await;
+                let response = Box::pin(self.ping(request, upstream, &place, trace)).await;
                 response.map_err(|answer| in_namespace(answer, &place))
             }
             Route::Content(Content {
@@ -59,7 +60,7 @@ impl Proxy {
                 response.map_err(|answer| in_namespace(answer, &place))
             }
             Route::Mounted(mounted) => self.mounted(request, mounted, trace).await,
-            Route::Token(route) => self.token(request, &route, form, trace).await,
+            Route::Token(route) => Box::pin(self.token(request, &route, form, trace)).await,
         };
         response.unwrap_or_else(Response::Own)
     }

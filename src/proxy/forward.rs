@@ -176,7 +176,7 @@ impl Proxy {
         self.note_quota(&journey, &reply);
         let refuses_head = matches!(reply.head.status, 403 | 405) && journey.method == b"HEAD";
         if refuses_head && kind == Some(Kind::Blob) && journey.source() == Source::Elsewhere {
-            return self.ask_for_size(journey, reply, trace).await;
+            return Box::pin(self.ask_for_size(journey, reply, trace)).await;
         }
         self.pass(&journey, reply, kind)
     }

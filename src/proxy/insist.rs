@@ -39,7 +39,7 @@ impl Proxy {
         self.shared.counted.of_any(journey.upstream).retried(1);
         reply.discard(&self.client);
         journey.trail = Trail::new(journey.trail.first().clone(), None);
-        self.bear_with(journey, trace).await
+        Box::pin(self.bear_with(journey, trace)).await
     }
 
     /// Travels, and once more to a CDN that has a bad moment.
@@ -66,7 +66,7 @@ impl Proxy {
         sleep(pause).await;
         // Another connection may lead to another machine.
         journey.over = Over::Fresh;
-        self.travel(journey, trace).await
+        Box::pin(self.travel(journey, trace)).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Requests in the name of the operator's account: where an upstream has one, and the client has no credentials of its own
 //! for it.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -109,6 +110,18 @@ impl Proxy {
         else {
             return Ok(self.insist(journey, trace).await?);
         };
+        // Apart, since most requests are in nobody's name.
+        Box::pin(self.ask_in_the_name_of((upstream, account), repository, journey, trace)).await
+    }
+
+    async fn ask_in_the_name_of(
+        &self,
+        (upstream, account): (UpstreamId, &Account),
+        repository: Range<usize>,
+        journey: &mut Journey<'_>,
+        trace: &mut Trace,
+    ) -> Result<Reply, Unanswered> {
+        let request = journey.request;
         let path = &journey.trail.first().path_and_query;
         let repository = &path.get(repository).unwrap_or_default().to_owned();
         journey.grant = self

@@ -256,7 +256,7 @@ impl<'a> Exchange<'a> {
             match (unfinished.as_deref_mut(), &error.side) {
                 (Some(unfinished), Side::Upstream(_)) if error.head_passed => {
                     self.say_why(&format!("{}: {error}", self.trace.asked()));
-                    match self.go_on(unfinished, passed).await {
+                    match Box::pin(self.go_on(unfinished, passed)).await {
                         Some(rest) => reply = rest,
                         None => return self.break_off(error, status, framing).await,
                     }

@@ -195,7 +195,8 @@ impl Client {
         } else if may_be_idle {
             self.metrics.pool_miss();
         }
-        let stream = self.connect(&key, message.over, tries).await;
+        // Apart, so that a request on a connection that stands keeps no room for making one.
+        let stream = Box::pin(self.connect(&key, message.over, tries)).await;
         let fresh = Pooled::new(Conn::new(stream.map_err(fail)?), Instant::now());
         self.exchange(key, fresh, message).await.map_err(fail)
     }
