@@ -283,7 +283,7 @@ mod tests {
         let local = listener.local_addr().unwrap();
         let origin = Origin::parse(&format!("https://{local}")).unwrap();
         let egress = Egress::open(&EgressSettings::default()).unwrap();
-        let (dialler, mut shunned) = (Dialler::default(), Shunned::new());
+        let (dialler, mut shunned) = (Dialler::new(Metrics::off()), Shunned::new());
         let dialled = dialler.dial(&origin, &egress, None, &mut shunned, None);
         let (error, ()) = tokio::join!(dialled, async { drop(listener.accept().await) });
         assert!(matches!(error, Err(DialError::Tls(_))), "{error:?}");
