@@ -53,8 +53,10 @@ impl Stand {
             _ => (Server::start(script), "http://127.0.0.1:0"),
         };
         let named = format!("reg.test={}", upstream.url());
+        let mounted = format!("/mounted={}", upstream.url());
         let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
         let mut args = vec!["--log", "off", "--listen", listen, "--upstream", &named];
+        args.extend(["--mount", &mounted]);
         if way == Way::Tls {
             args.extend(["--upstream-ca", cert, "--tls-cert", cert, "--tls-key", key]);
         }

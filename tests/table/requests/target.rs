@@ -8,7 +8,7 @@ fn target(target: &str) -> Vec<u8> {
 }
 
 pub fn cases() -> Vec<Request> {
-    [origin_form(), absolute_form(), other_forms()].concat()
+    [origin_form(), mounted(), absolute_form(), other_forms()].concat()
 }
 
 fn origin_form() -> Vec<Request> {
@@ -45,6 +45,30 @@ fn origin_form() -> Vec<Request> {
         refused(400, "a byte beyond UTF-8", b"GET /v2/\xff/manifests/CASE HTTP/1.1\r\nHost: h\r\n\r\n"),
         refused(400, "DEL", target("/v2/\x7f/manifests/CASE")),
         refused(400, "a control byte", target("/v2/\x01/manifests/CASE")),
+    ]
+}
+
+/// What follows the prefix of a mount is the origin's affair, but for what could lead out of it.
+fn mounted() -> Vec<Request> {
+    vec![
+        passed("a mounted path", target("/mounted/v2/a/manifests/CASE"), ""),
+        passed("a mounted path of no registry's, byte for byte", target("/mounted/d//x%20y%c3%a9/;CASE/?a=|&b=%2F"), "")
+            .line("GET /d//x%20y%c3%a9/;CASE/?a=|&b=%2F"),
+        passed("a mount's prefix alone", target("/mounted?CASE"), "").line("GET /?CASE"),
+        answered(404, "what only begins like a mount's prefix", target("/mountedx/CASE")),
+        answered(404, "a mount's prefix in another case", target("/Mounted/CASE")),
+        answered(404, "a mount's prefix with an escape", target("/m%6funted/CASE")),
+        answered(400, "dot segments out of a mount", target("/mounted/../v2/a/manifests/CASE")),
+        answered(400, "encoded dot segments out of a mount", target("/mounted/%2E%2e/v2/a/manifests/CASE")),
+        answered(400, "dot segments into a mount", target("/v2/../mounted/CASE")),
+        answered(400, "an encoded slash under a mount", target("/mounted/a%2fCASE")),
+        answered(400, "an encoded backslash under a mount", target("/mounted/a%5cCASE")),
+        answered(400, "an encoded percent sign under a mount", target("/mounted/a%252fCASE")),
+        answered(400, "an encoded NUL under a mount", target("/mounted/CASE%00")),
+        answered(400, "an encoded CRLF under a mount", target("/mounted/CASE%0d%0aHost:%20evil")),
+        answered(400, "half an escape under a mount", target("/mounted/CASE%4")),
+        answered(400, "a backslash under a mount", target("/mounted/a\\CASE")),
+        refused(400, "a fragment under a mount", target("/mounted/CASE#x")),
     ]
 }
 

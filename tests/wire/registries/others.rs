@@ -113,6 +113,30 @@ fn lscr() {
     assert_eq!(store.lines().len(), 1);
 }
 
+/// What it sends on to ghcr.io needs a token of that one there, and docxy takes none along. Under its own name, but with
+/// the URL of ghcr.io, its images are pulled like any.
+#[test]
+fn lscr_by_the_url_of_ghcr() {
+    let store = store(SIGNED);
+    let auth = token_server("/token?scope=repository:linuxserver/image:pull&service=ghcr.io");
+    let realm = format!("Bearer realm=\"{}/token\",service=\"ghcr.io\"", auth.url());
+    let ghcr = guarded(realm, layers_at(format!("{}{SIGNED}", store.url())));
+    let there = ghcr.url();
+    let lscr = guarded("Bearer realm=\"http://{HOST}/token\"", move |request| {
+        let location = format!("{there}{}", request.head.target());
+        Answer::redirect("307 Temporary Redirect", &location)
+    });
+    let (manifest, _) = paths("linuxserver/image");
+    let bearer = Ask::get(&manifest).field("Authorization", &format!("Bearer {}", super::TOKEN));
+    let refused = ask(&configured(&entry("lscr.io", &lscr, None)).docxy, &bearer);
+    assert_eq!(refused.status(), 401);
+    assert!(!refused.head.has("www-authenticate"));
+    assert!(!ghcr.only_request().head.has("authorization"));
+
+    let docxy = configured(&entry("lscr.io", &ghcr, None)).docxy;
+    pull(&docxy, "lscr.io", "linuxserver/image");
+}
+
 /// The password of AWS, which has more than two thousand characters.
 fn long_password() -> String {
     "eyJwYXlsb2FkIjoi".repeat(170)
