@@ -15,7 +15,7 @@
 //!    [`dispatch`](proxy::dispatch) hands over.
 //! 4. [`forward`](proxy::forward) asks the upstream, follows redirects to the CDN and begins the client's answer;
 //!    [`token`](proxy::token) does the same for tokens, at the [`realm`](proxy::realm) that the upstream announced or that
-//!    [`discover`](proxy::discover) finds.
+//!    [`discover`](proxy::discover) finds. What is [mounted](registry::table::mounts) goes to its origin as it is.
 //! 5. [`upstream`] takes a connection from the [`pool`](upstream::pool) or [dials](upstream::dial) one, sends, and reads the
 //!    head of the answer, by the way that its [`egress`] says. It [tries](upstream::tries) again where that is safe, unless there is an
 //!    [`outage`](upstream::outage).
