@@ -40,6 +40,7 @@ mod credentials;
 mod direct;
 mod distrust;
 mod drain;
+mod firewall;
 mod hardening;
 mod hub;
 mod mutual_tls;
