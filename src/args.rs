@@ -5,11 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::check::Check;
 use crate::config::settings::Settings;
+use crate::egress::proxy::may_have_login;
 
 /// A pull proxy for container registries: engines reach docxy, docxy reaches the registries.
 ///
@@ -76,6 +78,7 @@ impl CommandLine {
     fn read(typed: Vec<OsString>) -> Result<CommandLine, clap::Error> {
         let command = Args::command();
         let matches = command.clone().try_get_matches_from(&typed)?;
+        refuse_typed_login(&matches)?;
         let mut given = command.try_get_matches_from(with_variables(typed, &matches))?;
         let args = Args::from_arg_matches(&given)?;
         for flag in Args::command().get_arguments() {
@@ -111,6 +114,22 @@ impl CommandLine {
     pub fn override_in(&self, settings: &mut Settings) -> Result<(), clap::Error> {
         settings.update_from_arg_matches(&self.given)
     }
+}
+
+/// A command line can be read by everyone on the machine: no password belongs in it.
+fn refuse_typed_login(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let proxies = "upstream_proxy";
+    let is_typed = matches.value_source(proxies) == Some(ValueSource::CommandLine);
+    let mut values = matches.get_many::<String>(proxies).into_iter().flatten();
+    if is_typed && values.any(|value| may_have_login(value)) {
+        return Err(clap::Error::raw(
+            ErrorKind::ValueValidation,
+            "--upstream-proxy: everyone on this machine can read a command line, so no login belongs in it; \
+             set the variable DOCXY_UPSTREAM_PROXY, or name user and file with --upstream-proxy-username and \
+             --upstream-proxy-password-file\n",
+        ));
+    }
+    Ok(())
 }
 
 /// The command line with the lists of variables in it, one flag for each value. On the command line a comma is part of the
@@ -163,7 +182,14 @@ mod tests {
 
     #[test]
     fn every_option_stands_in_a_group() {
-        let groups = ["Listeners", "TLS", "Upstreams", "Access", "Running"];
+        let groups = [
+            "Listeners",
+            "TLS",
+            "Upstreams",
+            "Reaching out",
+            "Access",
+            "Running",
+        ];
         for option in Args::command().get_arguments() {
             let heading = option.get_help_heading().unwrap_or("none");
             assert!(groups.contains(&heading), "{}: {heading}", option.get_id());

@@ -71,10 +71,11 @@ fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
         .warnings()
         .into_iter()
         .chain(files.warnings(SystemTime::now()))
-        .chain(running.serving.accounts().warnings())
+        .chain(running.serving.warnings())
     {
         eprintln!("docxy: warning: {warning}");
     }
+    config.ways().iter().for_each(|way| say(way));
     let https = bound.iter().find(|bound| bound.scheme == Scheme::Https);
     if let (Some(keeper), Some(https)) = (&keeper, https) {
         for line in keeper.lines(https.tcp.local_addr()?.port()) {
@@ -88,9 +89,8 @@ fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
     if let Some(keeper) = keeper {
         runtime.spawn(keeper.keep(say));
     }
-    let accounts = running.serving.accounts();
     let in_use = InUse {
-        passwords: Watch::new(accounts.files()),
+        passwords: Watch::new(running.serving.password_files()),
         line,
         config,
         serving: running.serving.clone(),

@@ -1,6 +1,7 @@
 //! By what the workers serve: made of a configuration, and of another one while they run.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use crate::proxy::current::Current;
 use crate::proxy::quota::Quotas;
 use crate::proxy::realm::Realms;
 use crate::proxy::{Proxy, Shared};
+use crate::tls;
 use crate::tls::handshakes::Handshakes;
-use crate::tls::{self, TlsError};
 use crate::upstream::Client;
 
 /// By what each worker serves. A clone is another hold on the same.
@@ -76,7 +77,8 @@ impl Serving {
     ) -> Result<Serving, Box<dyn Error>> {
         let name = u64::from_ne_bytes(tls::random()?);
         let via = format!("docxy-{name:016x}");
-        let egresses = Egresses::open(&config.egress, &config.other_egress, None)?;
+        let reaching = &config.reaching;
+        let egresses = Egresses::open(&reaching.of, &reaching.others, None)?;
         let lasting = Lasting {
             ca,
             metrics,
@@ -95,6 +97,30 @@ impl Serving {
         self.workers.iter()
     }
 
+    /// The files with passwords, of accounts and for proxies.
+    pub fn password_files(&self) -> Vec<PathBuf> {
+        let proxies = self.egresses().map(|egresses| egresses.files());
+        let mut files = self.accounts().files();
+        files.extend(proxies.unwrap_or_default());
+        files
+    }
+
+    /// Reads all passwords anew. Those that cannot be read stay as they were, and the reasons are returned.
+    pub fn read_passwords_anew(&self) -> Vec<String> {
+        let proxies = self.egresses().map(|egresses| egresses.read_anew());
+        let mut faults = self.accounts().read_anew();
+        faults.extend(proxies.unwrap_or_default());
+        faults
+    }
+
+    /// What the operator should know of the files with passwords.
+    pub fn warnings(&self) -> Vec<String> {
+        let proxies = self.egresses().map(|egresses| egresses.warnings());
+        let mut warnings = self.accounts().warnings();
+        warnings.extend(proxies.unwrap_or_default());
+        warnings
+    }
+
     /// How long a stop waits, as things are now.
     pub fn drain(&self) -> Duration {
         let first = self.workers.first();
@@ -102,11 +128,17 @@ impl Serving {
     }
 
     /// The accounts that are in use.
-    pub fn accounts(&self) -> Accounts {
+    fn accounts(&self) -> Accounts {
         let first = self.workers.first();
         first.map_or_else(Accounts::default, |worker| {
             worker.get().shared.accounts.clone()
         })
+    }
+
+    /// The ways to upstreams that are in use.
+    pub fn egresses(&self) -> Option<Egresses> {
+        let first = self.workers.first();
+        first.map(|worker| worker.get().shared.egresses.clone())
     }
 
     /// The accounts of `config`, with their passwords; those that stay keep the tokens that they have got.
@@ -118,10 +150,9 @@ impl Serving {
     }
 
     /// The ways to the upstreams of `config`, with the files that they need; what stays as it was keeps its connections.
-    pub fn egresses_of(&self, config: &Config) -> Result<Egresses, TlsError> {
-        let before = self.workers.first().map(|worker| worker.get());
-        let before = before.as_ref().map(|proxy| &proxy.shared.egresses);
-        Egresses::open(&config.egress, &config.other_egress, before)
+    pub fn egresses_of(&self, config: &Config) -> Result<Egresses, Box<dyn Error>> {
+        let reaching = &config.reaching;
+        Egresses::open(&reaching.of, &reaching.others, self.egresses().as_ref())
     }
 
     /// Serves as `config` says from the next request on. Connections to upstreams stay, unless they are reached by another way.

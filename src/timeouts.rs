@@ -26,6 +26,9 @@ pub const LOOKUP: Duration = Duration::from_secs(5);
 /// A connection to any of an origin's addresses.
 pub const CONNECT: Duration = Duration::from_secs(5);
 
+/// A proxy's answer to the wish for a tunnel: it looks up a name and connects before.
+pub const TUNNEL: Duration = Duration::from_secs(10);
+
 /// Between the first attempts at two addresses (RFC 8305 §5).
 pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 

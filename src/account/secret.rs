@@ -34,6 +34,11 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
+    /// A secret that is at hand.
+    pub fn new(text: String) -> Secret {
+        Secret(text)
+    }
+
     /// What it is; for the one who asks for it alone.
     pub fn text(&self) -> &str {
         &self.0

@@ -40,7 +40,7 @@ pub struct Acme {
     account: Option<Vec<u8>>,
     held: Option<Held>,
     store: Arc<CertStore>,
-    egress: Egress,
+    egress: EgressSettings,
     timeouts: Timeouts,
 }
 
@@ -53,6 +53,8 @@ enum AttemptError {
     /// What came is no certificate of use.
     Useless(String),
     TooLong,
+    /// A file for the way to the server cannot be read.
+    NoWay(String),
 }
 
 impl From<instant_acme::Error> for AttemptError {
@@ -70,6 +72,7 @@ impl fmt::Display for AttemptError {
                 "it does not know the account in {path}; remove that file and restart docxy to register a new one"
             ),
             AttemptError::Useless(why) => write!(f, "what came cannot be used: {why}"),
+            AttemptError::NoWay(why) => f.write_str(why),
             AttemptError::TooLong => {
                 write!(f, "nothing within {}", humantime::format_duration(ATTEMPT))
             }
@@ -82,15 +85,19 @@ impl Acme {
     pub fn prepare(
         settings: Settings,
         state: StateDir,
+        reaching: EgressSettings,
         timeouts: Timeouts,
     ) -> Result<Acme, Box<dyn Error>> {
-        let egress = Egress::open(&EgressSettings {
+        let egress = EgressSettings {
             ca: settings
                 .ca
                 .iter()
                 .map(|path| ("acme-ca", path.clone()))
                 .collect(),
-        })?;
+            ..reaching
+        };
+        // What it names is read here too, so that a fault in it is found before docxy runs.
+        Egress::open(&egress)?;
         let kept = Kept::new(state, &settings.directory);
         let (account, held) = (kept.account()?, kept.certificate()?);
         let store = match &held {
@@ -203,7 +210,9 @@ impl Acme {
 
     async fn account(&mut self, log: Log) -> Result<Account, AttemptError> {
         let client = Client::new(self.timeouts, log);
-        let transport = Transport::new(client, self.egress.clone());
+        let egress =
+            Egress::open(&self.egress).map_err(|error| AttemptError::NoWay(error.to_string()))?;
+        let transport = Transport::new(client, egress);
         let builder = Account::builder_with_http(Box::new(transport));
         if let Some(bytes) = &self.account {
             let credentials = read_account(bytes).map_err(instant_acme::Error::Json)?;

@@ -5,13 +5,17 @@ pub mod fault;
 pub mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod lists;
 pub mod load;
 pub mod period;
+pub mod reaching;
 pub mod settings;
+mod shown;
 pub mod upstreams;
 mod warnings;
 
 use std::cmp::Ordering;
+use std::env;
 use std::iter::zip;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -23,12 +27,12 @@ use ipnet::IpNet;
 
 use self::fault::{Fault, Key};
 use self::period::Period;
+use self::reaching::Reaching;
 use self::settings::Settings;
 use self::upstreams::UpstreamSettings;
 use crate::account::AccountSettings;
 use crate::acme;
 use crate::args::Args;
-use crate::egress::EgressSettings;
 use crate::http::uri::{Host, Origin, Scheme};
 use crate::listen::{Certificate, Listen};
 use crate::log::Level;
@@ -63,10 +67,8 @@ pub struct Config {
     pub public_url: Option<Origin>,
     /// The upstreams.
     pub table: Table,
-    /// How they are reached, by their places in the table.
-    pub egress: Vec<EgressSettings>,
-    /// How others are reached, to whom a mount leads.
-    pub other_egress: EgressSettings,
+    /// How they are reached.
+    pub reaching: Reaching,
     /// The repositories that may pass.
     pub access: Access,
     /// The accounts of the upstreams, by their places in the table.
@@ -109,8 +111,8 @@ impl Config {
         let upstreams = without_overridden(&settings);
         let table = table(&settings, &upstreams)?;
         let access = access(&settings, &upstreams, &table)?;
-        let other_egress = egress(&settings);
-        let egress = vec![other_egress.clone(); table.ids().count()];
+        let environment = |name: &str| env::var(name).ok();
+        let reaching = reaching::reaching(&settings, &upstreams, &table, &environment)?;
         let accounts = upstreams::accounts(&upstreams, &table)?;
         let public_url = settings.public_url.as_deref().map(parse_public_url);
         let pairs = tls_pairs(&settings.tls_cert, &settings.tls_key)?;
@@ -133,8 +135,7 @@ impl Config {
             state_dir: settings.state_dir.clone().or_else(state::default_dir),
             public_url: public_url.transpose()?,
             table,
-            egress,
-            other_egress,
+            reaching,
             access,
             accounts,
             allow_client,
@@ -158,8 +159,13 @@ impl Config {
         let of = |id| UpstreamSettings::of(self, id);
         Settings {
             upstream: self.table.ids().map(of).collect(),
-            ..self.settings.clone()
+            ..self.reaching.general(&self.settings)
         }
+    }
+
+    /// By which proxies docxy goes out, a line for each.
+    pub fn ways(&self) -> Vec<String> {
+        self.reaching.lines(&self.table)
     }
 
     /// What an account may pull must not be given to strangers unless that is meant.
@@ -377,14 +383,6 @@ fn access(
         access.show_catalogs();
     }
     Ok(access)
-}
-
-/// How all upstreams are reached.
-fn egress(settings: &Settings) -> EgressSettings {
-    let ca = settings.upstream_ca.iter();
-    EgressSettings {
-        ca: ca.map(|path| ("upstream-ca", path.clone())).collect(),
-    }
 }
 
 fn pairs<'a>(

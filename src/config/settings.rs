@@ -8,6 +8,7 @@ use clap::FromArgMatches;
 use clap::builder::BoolishValueParser;
 use serde::{Deserialize, Serialize};
 
+use super::lists::{one_or_many, proxies};
 use super::period::Period;
 use super::upstreams::{UpstreamSettings, read_list};
 use crate::acme::settings::AcmeArgs;
@@ -130,14 +131,86 @@ pub struct Settings {
     )]
     pub mount: Vec<String>,
 
-    /// PEM roots to trust for upstreams, beside the built-in ones
+    /// PEM roots to trust for one upstream, or for all, beside the built-in ones; repeatable
     #[arg(
         long,
-        help_heading = "Upstreams",
+        help_heading = "Reaching out",
         env = "DOCXY_UPSTREAM_CA",
+        value_name = "[NAME=]FILE"
+    )]
+    #[serde(deserialize_with = "one_or_many")]
+    pub upstream_ca: Vec<PathBuf>,
+
+    /// Proxy through which one upstream is reached, or all: http:// (CONNECT) or socks5://, or `direct`; repeatable. A login
+    /// in it is taken from the variable only. Default: what HTTPS_PROXY, http_proxy, ALL_PROXY say
+    #[arg(
+        long,
+        help_heading = "Reaching out",
+        env = "DOCXY_UPSTREAM_PROXY",
+        value_name = "[NAME=]URL",
+        hide_env_values = true
+    )]
+    #[serde(deserialize_with = "proxies")]
+    pub upstream_proxy: Vec<String>,
+
+    /// User at the --upstream-proxy for all
+    #[arg(
+        long,
+        help_heading = "Reaching out",
+        env = "DOCXY_UPSTREAM_PROXY_USERNAME",
+        value_name = "USER"
+    )]
+    pub upstream_proxy_username: Option<String>,
+
+    /// File with the password of that user
+    #[arg(
+        long,
+        help_heading = "Reaching out",
+        env = "DOCXY_UPSTREAM_PROXY_PASSWORD_FILE",
         value_name = "FILE"
     )]
-    pub upstream_ca: Option<PathBuf>,
+    pub upstream_proxy_password_file: Option<PathBuf>,
+
+    /// Hosts to reach without a proxy, redirect targets among them: a host (and what is below it), .suffix, address,
+    /// network, or *, each but networks perhaps with a port; repeatable. Default: what NO_PROXY says
+    #[arg(
+        long,
+        help_heading = "Reaching out",
+        env = "DOCXY_NO_PROXY",
+        value_name = "HOST"
+    )]
+    #[serde(deserialize_with = "one_or_many")]
+    pub no_proxy: Vec<String>,
+
+    /// Source address of connections to one upstream, or to all; repeatable, one of each family
+    #[arg(
+        long,
+        help_heading = "Reaching out",
+        env = "DOCXY_UPSTREAM_BIND",
+        value_name = "[NAME=]ADDR"
+    )]
+    #[serde(deserialize_with = "one_or_many")]
+    pub upstream_bind: Vec<String>,
+
+    /// Reach one upstream, or all, by IPv4 only or by IPv6 only; repeatable
+    #[arg(
+        long,
+        help_heading = "Reaching out",
+        env = "DOCXY_UPSTREAM_FAMILY",
+        value_name = "[NAME=]4|6"
+    )]
+    #[serde(deserialize_with = "one_or_many")]
+    pub upstream_family: Vec<String>,
+
+    /// Address of a name, which is then not looked up and may be any; repeatable
+    #[arg(
+        long,
+        help_heading = "Reaching out",
+        env = "DOCXY_RESOLVE",
+        value_name = "HOST=ADDR"
+    )]
+    #[serde(deserialize_with = "one_or_many")]
+    pub resolve: Vec<String>,
 
     /// The only host that may give out an upstream's tokens, wherever it is; repeatable
     #[arg(

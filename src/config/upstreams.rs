@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Config;
 use super::fault::{Fault, Key};
+use super::lists::{one_or_many, proxy};
 use crate::account::AccountSettings;
 use crate::account::secret::SecretSource;
+use crate::egress::local::Family;
 use crate::registry::access::{Access, AccessError, Refusal, RefuseAs};
 use crate::registry::table::{Table, TableError, Upstream, UpstreamId};
 
@@ -49,6 +51,33 @@ pub struct UpstreamSettings {
     /// default one alone may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_logins: Option<bool>,
+    /// The proxy through which it is reached, or `direct`.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "proxy")]
+    pub proxy: Option<String>,
+    /// Who docxy is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_username: Option<String>,
+    /// The file with the password of `proxy_username`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_password_file: Option<PathBuf>,
+    /// The variable with the password of `proxy_username`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_password_env: Option<String>,
+    /// The source addresses of connections to it, at most one of each family.
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_many"
+    )]
+    pub bind: Vec<String>,
+    /// The only family by which it is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
+    /// Files of roots that are trusted for it, beside those for all.
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_many"
+    )]
+    pub ca: Vec<PathBuf>,
     /// Under which error a repository is refused that may not pass.
     #[serde(skip_serializing_if = "is_default")]
     pub refuse_as: RefuseAs,
@@ -114,15 +143,8 @@ impl UpstreamSettings {
     }
 
     fn account(&self, entry: Key) -> Result<Option<AccountSettings>, Fault> {
-        let password = match (&self.password_file, &self.password_env) {
-            (Some(path), None) => Some(SecretSource::File(path.clone())),
-            (None, Some(name)) => Some(SecretSource::Variable(name.clone())),
-            (None, None) => None,
-            (Some(_), Some(_)) => {
-                let why = "password_file says it too; take one of the two";
-                return Err(entry.field("password_env").fault(&why));
-            }
-        };
+        let (file, variable) = (&self.password_file, &self.password_env);
+        let password = password(file, variable, entry.field("password_env"))?;
         match (&self.username, password) {
             (Some(username), Some(password)) => {
                 if username.is_empty() || username.contains([':', '\n', '\r']) {
@@ -178,7 +200,22 @@ impl UpstreamSettings {
             client_logins: upstream.client_logins,
             refuse_as: refusal.refuse_as,
             refuse_message: refusal.message,
+            ..config.reaching.entry(id, &upstream.origin)
         }
+    }
+}
+
+/// Where a password is, if one is given; `key` is the variable's.
+pub(super) fn password(
+    file: &Option<PathBuf>,
+    variable: &Option<String>,
+    key: Key,
+) -> Result<Option<SecretSource>, Fault> {
+    match (file, variable) {
+        (Some(path), None) => Ok(Some(SecretSource::File(path.clone()))),
+        (None, Some(name)) => Ok(Some(SecretSource::Variable(name.clone()))),
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(key.fault(&"a file is named for it too; take one of the two")),
     }
 }
 
@@ -262,7 +299,9 @@ pub(super) fn access(all: &[UpstreamSettings], table: &Table) -> Result<Access, 
 }
 
 /// The entries that say more than which upstream they are, and its name.
-fn each(all: &[UpstreamSettings]) -> impl Iterator<Item = (Key, String, &UpstreamSettings)> {
+pub(super) fn each(
+    all: &[UpstreamSettings],
+) -> impl Iterator<Item = (Key, String, &UpstreamSettings)> {
     let saying = all
         .iter()
         .enumerate()

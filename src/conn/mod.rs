@@ -81,6 +81,11 @@ impl Conn {
         Ok(address)
     }
 
+    /// The connection below, if nothing has been read that was not used.
+    pub fn into_stream(self) -> Option<Stream> {
+        self.buffer.is_empty().then_some(self.stream)
+    }
+
     /// What has been read and not been used.
     pub fn buffered(&self) -> &[u8] {
         &self.buffer

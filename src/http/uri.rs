@@ -100,6 +100,14 @@ impl Host {
         Ok(Host::Name(name.to_ascii_lowercase().into()))
     }
 
+    /// Whether this is the machine itself, by its name or address (RFC 6761 §6.3).
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Host::Address(address) => address.to_canonical().is_loopback(),
+            Host::Name(name) => &**name == "localhost" || name.ends_with(".localhost"),
+        }
+    }
+
     /// The host without brackets, as a resolver or a certificate has it.
     pub fn bare(&self) -> String {
         match self {

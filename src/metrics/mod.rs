@@ -40,6 +40,8 @@ pub enum Stage {
     Connect,
     /// TLS begins.
     Tls,
+    /// A proxy is to make a way.
+    Proxy,
 }
 
 /// A request that is being answered, for as long as this lives.
@@ -67,7 +69,7 @@ struct Counts {
     connect: Histogram,
     tls: Histogram,
     /// By [`Stage`].
-    failures: [AtomicU64; 4],
+    failures: [AtomicU64; 5],
     reloads: AtomicU64,
     failed_reloads: AtomicU64,
     /// Seconds since 1970.

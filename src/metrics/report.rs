@@ -194,7 +194,7 @@ fn dialling(families: &mut Families, counts: &Counts) {
         Type::Counter,
         "Connections that did not come about, by the step that failed; check is that of the address.",
     );
-    let steps = ["lookup", "check", "connect", "tls"];
+    let steps = ["lookup", "check", "connect", "tls", "proxy"];
     for (step, count) in steps.into_iter().zip(&counts.failures) {
         failed.labelled([("step", step)], load(count));
     }

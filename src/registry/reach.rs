@@ -2,6 +2,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::http::uri::Host;
+
 /// How far away an address is, from the whole Internet to what is never a place to go; the order is the one in which an
 /// upstream needs more trust to send docxy there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +25,16 @@ pub fn classify(address: IpAddr) -> Reach {
     match address {
         IpAddr::V4(address) => classify_v4(address),
         IpAddr::V6(address) => classify_v6(address),
+    }
+}
+
+/// Says what kind of place a host is that somebody else looks up: a name is taken to be on the Internet, since nothing else is
+/// known of it, but for those that are this host wherever they are looked up (RFC 6761 §6.3).
+pub fn classify_unseen(host: &Host) -> Reach {
+    match host {
+        Host::Address(address) => classify(*address),
+        Host::Name(_) if host.is_loopback() => Reach::Private,
+        Host::Name(_) => Reach::Global,
     }
 }
 
@@ -347,6 +359,25 @@ mod tests {
                 "2002:e000:1::1",
             ],
         );
+    }
+
+    #[test]
+    fn names_that_others_look_up_are_taken_for_public_ones() {
+        let cases = [
+            ("reg.test", Reach::Global),
+            ("metadata.test", Reach::Global),
+            ("localhost", Reach::Private),
+            ("LocalHost.", Reach::Private),
+            ("a.localhost", Reach::Private),
+            ("10.0.0.1", Reach::Private),
+            ("169.254.169.254", Reach::LinkLocal),
+            ("[::ffff:169.254.169.254]", Reach::LinkLocal),
+            ("8.8.8.8", Reach::Global),
+        ];
+        for (text, expected) in cases {
+            let host = Host::parse(text).unwrap();
+            assert_eq!(classify_unseen(&host), expected, "{text}");
+        }
     }
 
     #[test]

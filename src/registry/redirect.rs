@@ -3,8 +3,8 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use super::reach::{Reach, classify};
-use crate::http::uri::{Scheme, Target, UriError};
+use super::reach::{Reach, classify, classify_unseen};
+use crate::http::uri::{Host, Scheme, Target, UriError};
 
 /// As many redirects as one request may take; registries use one or two.
 pub const MAX_HOPS: usize = 5;
@@ -91,13 +91,19 @@ impl Trail {
 
 /// Whether an address may be dialled within a trail's reach; without one, any may.
 pub fn may_dial(reach: Option<Reach>, address: IpAddr) -> bool {
-    match reach {
-        None => true,
-        Some(reach) => {
-            let there = classify(address);
-            there <= reach && there != Reach::Nowhere
-        }
-    }
+    is_within(reach, || classify(address))
+}
+
+/// The same of a host that a proxy is asked for, which alone learns the addresses of a name.
+pub fn may_ask_for(reach: Option<Reach>, host: &Host) -> bool {
+    is_within(reach, || classify_unseen(host))
+}
+
+fn is_within(reach: Option<Reach>, place: impl FnOnce() -> Reach) -> bool {
+    reach.is_none_or(|reach| {
+        let there = place();
+        there <= reach && there != Reach::Nowhere
+    })
 }
 
 /// Why a redirect is not followed.

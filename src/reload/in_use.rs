@@ -25,7 +25,7 @@ pub struct InUse {
     pub serving: Serving,
     /// The files behind the listeners' TLS.
     pub files: TlsFiles,
-    /// The files with the passwords of accounts.
+    /// The files with passwords.
     pub passwords: Watch,
     /// Who makes the self-made certificate, if there is one.
     pub certificate_names: Option<watch::Sender<Wanted>>,
@@ -50,8 +50,8 @@ impl InUse {
         if let Some(files) = files {
             self.files.take_over(files);
         }
-        self.passwords = Watch::new(accounts.files());
         self.serving.change(&new, accounts, egresses);
+        self.passwords = Watch::new(self.serving.password_files());
         if let Some(names) = &self.certificate_names {
             names.send_replace(new.certificate_names());
         }
@@ -60,6 +60,10 @@ impl InUse {
             self.log.error(format_args!(
                 "{key} has changed, and stays as it was until docxy is restarted"
             ));
+        }
+        let (before, ways) = (self.config.ways(), new.ways());
+        for way in ways.iter().filter(|_| ways != before) {
+            self.log.info(format_args!("{way}"));
         }
         for warning in new.warnings() {
             self.log.error(format_args!("warning: {warning}"));
@@ -85,7 +89,7 @@ impl InUse {
             .reload(now)
             .into_iter()
             .map(|fault| fault.to_string());
-        let faults: Vec<String> = faults.chain(self.serving.accounts().read_anew()).collect();
+        let faults: Vec<String> = faults.chain(self.serving.read_passwords_anew()).collect();
         for fault in &faults {
             let kept = format_args!("{fault}; what was read before stays in use");
             self.log.error(kept);

@@ -54,7 +54,11 @@ fn unsent(error: io::Error) -> Fault {
     }
 }
 
-async fn read_final_head(conn: &mut Conn, deadline: Instant) -> Result<ResponseHead, Fault> {
+/// Reads a head, and passes over interim ones before it.
+pub(super) async fn read_final_head(
+    conn: &mut Conn,
+    deadline: Instant,
+) -> Result<ResponseHead, Fault> {
     for interim in 0..=MAX_INTERIM {
         let bytes = conn
             .read_head(RESPONSE_LIMITS, deadline, |_| Ok(()))

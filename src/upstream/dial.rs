@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +17,12 @@ use tokio_rustls::client::TlsStream;
 use crate::conn::read_ahead::ReadAhead;
 use crate::conn::stream::Stream;
 use crate::egress::Egress;
+use crate::egress::gateway::Gateway;
+use crate::egress::local::Local;
 use crate::http::uri::{Host, Origin, Scheme};
 use crate::metrics::{Metrics, Stage};
 use crate::registry::reach::Reach;
-use crate::registry::redirect::may_dial;
+use crate::registry::redirect::{may_ask_for, may_dial};
 use crate::timeouts;
 use crate::tls::refused::Refused;
 use crate::upstream::race::{connect_any, in_turns};
@@ -28,6 +30,7 @@ use crate::upstream::resolve::Resolver;
 #[cfg(any(test, fuzzing))]
 use crate::upstream::scripted;
 use crate::upstream::steps::{Step, Watcher};
+use crate::upstream::tunnel::{self, ProxyError, ProxyFault};
 
 /// Makes connections.
 #[derive(Debug)]
@@ -48,6 +51,8 @@ pub enum DialError {
     Connect(io::Error),
     /// The TLS handshake failed.
     Tls(io::Error),
+    /// There is no way through the proxy.
+    Proxy(Box<ProxyError>),
 }
 
 impl fmt::Display for DialError {
@@ -63,6 +68,7 @@ impl fmt::Display for DialError {
                 Some(refused) => write!(f, "{refused}"),
                 None => write!(f, "no TLS: {error}"),
             },
+            DialError::Proxy(error) => write!(f, "{error}"),
         }
     }
 }
@@ -72,7 +78,11 @@ impl std::error::Error for DialError {}
 impl DialError {
     /// Whether it may go better another time.
     pub fn is_passing(&self) -> bool {
-        !matches!(self, DialError::Forbidden(_))
+        match self {
+            DialError::Forbidden(_) => false,
+            DialError::Proxy(error) => error.fault.is_passing(),
+            DialError::Lookup(_) | DialError::Connect(_) | DialError::Tls(_) => true,
+        }
     }
 
     /// Whether it says something of the origin, and not of docxy or of who named it.
@@ -87,6 +97,7 @@ impl DialError {
             DialError::Forbidden(_) => Stage::Check,
             DialError::Connect(_) => Stage::Connect,
             DialError::Tls(_) => Stage::Tls,
+            DialError::Proxy(_) => Stage::Proxy,
         }
     }
 
@@ -94,6 +105,7 @@ impl DialError {
     pub fn is_ours(&self) -> bool {
         match self {
             DialError::Lookup(error) | DialError::Connect(error) => is_want(error),
+            DialError::Proxy(error) => error.fault.is_ours(),
             DialError::Tls(_) | DialError::Forbidden(_) => false,
         }
     }
@@ -135,7 +147,8 @@ impl Dialler {
 
     /// Connects to `origin`, by the way of `egress`, before `deadline`; with a `reach`, only to addresses within it.
     ///
-    /// The address that was checked is the one that is connected to: names are not looked up again.
+    /// The address that was checked is the one that is connected to: names are not looked up again. Through a proxy only an
+    /// address that stands in the place of a name can be checked.
     pub async fn dial(
         &self,
         origin: &Origin,
@@ -156,8 +169,49 @@ impl Dialler {
         shunned: &mut Shunned,
         deadline: Option<Instant>,
     ) -> Result<Stream, DialError> {
+        let way = match egress.gateway(origin) {
+            Some(gateway) => {
+                check_unseen(origin.host(), reach)?;
+                let way = self.tunnel(origin, gateway, egress, shunned, deadline);
+                way.await.map_err(|fault| {
+                    let proxy = gateway.proxy.to_string();
+                    DialError::Proxy(Box::new(ProxyError { proxy, fault }))
+                })?
+            }
+            None => {
+                let way = self.direct(origin, egress, reach, shunned, deadline);
+                way.await?
+            }
+        };
+        let tcp = match (origin.scheme(), way) {
+            (Scheme::Https, Stream::Tcp(tcp)) => tcp,
+            (_, way) => return Ok(way),
+        };
+        let (began, address) = (Instant::now(), tcp.peer_addr().ok());
+        let by = deadline_within(timeouts::TLS_HANDSHAKE, deadline);
+        let tls = start_tls(tcp, origin.host(), egress.tls(), by).await;
+        let tls = tls.map_err(|error| {
+            shunned.extend(address.map(|address| address.ip()));
+            DialError::Tls(error)
+        })?;
+        self.metrics.shaken_hands(began.elapsed());
+        self.watcher
+            .tell(origin, || Step::secured(tls.get_ref().1, began.elapsed()));
+        Ok(Stream::Tls(Box::new(tls.into())))
+    }
+
+    /// A connection to the origin itself.
+    async fn direct(
+        &self,
+        origin: &Origin,
+        egress: &Egress,
+        reach: Option<Reach>,
+        shunned: &Shunned,
+        deadline: Option<Instant>,
+    ) -> Result<Stream, DialError> {
         let began = Instant::now();
-        let addresses = order(&self.addresses(origin.host(), reach).await?, shunned);
+        let addresses = self.addresses(origin.host(), egress, reach).await?;
+        let addresses = usable(&addresses, egress.local(), shunned)?;
         self.watcher.tell(origin, || Step::LookedUp {
             addresses: addresses.clone(),
             took: began.elapsed(),
@@ -167,45 +221,57 @@ impl Dialler {
             return made.map(Stream::Memory).map_err(DialError::Connect);
         }
         let began = Instant::now();
-        let by = deadline_within(timeouts::CONNECT, deadline);
-        let tcp = timeout_at(by, connect_any(addresses, origin.port()))
-            .await
-            .unwrap_or_else(|_| Err(too_slow("it took too long")))
-            .map_err(DialError::Connect)?;
+        let tcp = connect(addresses, origin.port(), egress.local(), deadline).await?;
         self.metrics.connected(began.elapsed());
-        // A head and its body go out in one write; waiting to merge it with another only delays it.
-        let _ = tcp.set_nodelay(true);
-        let address = tcp.peer_addr().ok();
         self.watcher.tell(origin, || Step::Connected {
-            address,
+            address: tcp.peer_addr().ok(),
             took: began.elapsed(),
         });
-        match origin.scheme() {
-            Scheme::Http => Ok(Stream::Tcp(tcp)),
-            Scheme::Https => {
-                let began = Instant::now();
-                let by = deadline_within(timeouts::TLS_HANDSHAKE, deadline);
-                let tls = start_tls(tcp, origin.host(), egress.tls(), by).await;
-                let tls = tls.map_err(|error| {
-                    shunned.extend(address.map(|address| address.ip()));
-                    DialError::Tls(error)
-                })?;
-                self.metrics.shaken_hands(began.elapsed());
-                self.watcher
-                    .tell(origin, || Step::secured(tls.get_ref().1, began.elapsed()));
-                Ok(Stream::Tls(Box::new(tls.into())))
-            }
-        }
+        Ok(Stream::Tcp(tcp))
     }
 
-    /// The addresses of `host` that may be dialled.
-    async fn addresses(&self, host: &Host, reach: Option<Reach>) -> Result<Vec<IpAddr>, DialError> {
+    /// A connection through a proxy. The proxy is where the operator has said, whatever kind of place that is.
+    async fn tunnel(
+        &self,
+        origin: &Origin,
+        gateway: &Gateway,
+        egress: &Egress,
+        shunned: &Shunned,
+        deadline: Option<Instant>,
+    ) -> Result<Stream, ProxyFault> {
+        let (began, proxy) = (Instant::now(), &gateway.proxy);
+        let connected = async {
+            let addresses = self.addresses(&proxy.host, egress, None).await?;
+            let addresses = usable(&addresses, egress.local(), shunned)?;
+            connect(addresses, proxy.port, egress.local(), deadline).await
+        };
+        let tcp = connected.await.map_err(ProxyFault::Unreachable)?;
+        let by = deadline_within(timeouts::TUNNEL, deadline);
+        let tcp = tunnel::open(tcp, gateway, origin, by).await?;
+        self.metrics.connected(began.elapsed());
+        self.watcher.tell(origin, || Step::Tunnelled {
+            proxy: proxy.to_string(),
+            took: began.elapsed(),
+        });
+        Ok(Stream::Tcp(tcp))
+    }
+
+    /// The addresses of `host` that may be dialled. Those that the operator has given for it may be, wherever they are.
+    async fn addresses(
+        &self,
+        host: &Host,
+        egress: &Egress,
+        reach: Option<Reach>,
+    ) -> Result<Vec<IpAddr>, DialError> {
         let mut addresses = match host {
             Host::Address(address) => vec![*address],
-            Host::Name(name) => {
-                let found = self.resolver.lookup(name).await;
-                found.map_err(DialError::Lookup)?
-            }
+            Host::Name(name) => match egress.fixed(name) {
+                Some(fixed) => return Ok(fixed.to_vec()),
+                None => {
+                    let found = self.resolver.lookup(name).await;
+                    found.map_err(DialError::Lookup)?
+                }
+            },
         };
         let first = addresses.first().copied();
         addresses.retain(|&address| may_dial(reach, address));
@@ -214,6 +280,47 @@ impl Dialler {
             _ => Ok(addresses),
         }
     }
+}
+
+/// Checks what can be of a host that only a proxy looks up.
+fn check_unseen(host: &Host, reach: Option<Reach>) -> Result<(), DialError> {
+    if may_ask_for(reach, host) {
+        return Ok(());
+    }
+    Err(DialError::Forbidden(match host {
+        Host::Address(address) => *address,
+        Host::Name(_) => Ipv4Addr::LOCALHOST.into(),
+    }))
+}
+
+/// Those of the addresses to which docxy's own end can connect, in the order in which they are tried.
+fn usable(addresses: &[IpAddr], local: Local, shunned: &Shunned) -> Result<Vec<IpAddr>, DialError> {
+    let mut usable = order(addresses, shunned);
+    usable.retain(|&address| local.reaches(address));
+    if usable.is_empty() {
+        let why =
+            "all its addresses are of a family that --upstream-family or --upstream-bind rules out";
+        let error = io::Error::new(io::ErrorKind::NotFound, why);
+        return Err(DialError::Connect(error));
+    }
+    Ok(usable)
+}
+
+/// The first connection to one of these addresses that comes about.
+async fn connect(
+    addresses: Vec<IpAddr>,
+    port: u16,
+    local: Local,
+    deadline: Option<Instant>,
+) -> Result<TcpStream, DialError> {
+    let by = deadline_within(timeouts::CONNECT, deadline);
+    let tcp = timeout_at(by, connect_any(addresses, port, local))
+        .await
+        .unwrap_or_else(|_| Err(too_slow("it took too long")))
+        .map_err(DialError::Connect)?;
+    // A head and its body go out in one write; waiting to merge it with another only delays it.
+    let _ = tcp.set_nodelay(true);
+    Ok(tcp)
 }
 
 /// Families in turn, and those last whose TLS has failed.

@@ -13,6 +13,8 @@ use crate::upstream::dial::DialError;
 pub struct UpstreamError {
     /// Who was asked.
     pub origin: Origin,
+    /// Through which proxy.
+    pub proxy: Option<String>,
     /// What happened.
     pub fault: Fault,
 }
@@ -39,6 +41,7 @@ impl UpstreamError {
     pub fn status(&self) -> u16 {
         match &self.fault {
             Fault::Unreachable(DialError::Tls(error)) if is_slow(error) => 504,
+            Fault::Unreachable(DialError::Proxy(error)) => error.fault.status(),
             Fault::Unreachable(DialError::Forbidden(_) | DialError::Tls(_)) => 502,
             Fault::Unreachable(_) | Fault::Down(_) | Fault::Crowded => 503,
             Fault::Broken(_) | Fault::Malformed(_) => 502,
@@ -69,6 +72,11 @@ impl fmt::Display for UpstreamError {
                 )
             }
             Fault::Malformed(why) => write!(f, "its answer is malformed: {why}"),
+        }?;
+        match (&self.proxy, &self.fault) {
+            // These say it themselves.
+            (_, Fault::Unreachable(DialError::Proxy(_)) | Fault::Down(_)) | (None, _) => Ok(()),
+            (Some(proxy), _) => write!(f, " (through the proxy {proxy})"),
         }
     }
 }

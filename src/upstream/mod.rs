@@ -13,6 +13,7 @@ pub mod resolve;
 pub mod scripted;
 pub mod steps;
 pub mod tries;
+pub mod tunnel;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,7 @@ use crate::conn::Conn;
 use crate::conn::body::Body;
 use crate::conn::stream::Stream;
 use crate::egress::Egress;
+use crate::egress::gateway::Gateway;
 use crate::http::uri::Origin;
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -167,8 +169,10 @@ impl Client {
             egress: egress.clone(),
             reach,
         };
+        let through = |gateway: &Gateway| gateway.proxy.to_string();
         let fail = |fault| UpstreamError {
             origin: origin.clone(),
+            proxy: egress.gateway(origin).map(through),
             fault,
         };
         // What may not be sent twice goes out on a connection that cannot have grown stale.

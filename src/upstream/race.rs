@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::egress::local::Local;
 use crate::timeouts;
 
 /// Addresses of both families in turn, beginning with the resolver's first (RFC 8305 §4).
@@ -28,16 +29,16 @@ pub fn in_turns(addresses: &[IpAddr]) -> Vec<IpAddr> {
 
 /// The first connection that comes about. A next address is tried when one has failed, or after
 /// [`timeouts::NEXT_ADDRESS`] beside it. Fails with what the last one said.
-pub async fn connect_any(addresses: Vec<IpAddr>, port: u16) -> io::Result<TcpStream> {
+pub async fn connect_any(addresses: Vec<IpAddr>, port: u16, local: Local) -> io::Result<TcpStream> {
     if let [only] = addresses[..] {
-        return TcpStream::connect(SocketAddr::new(only, port)).await;
+        return local.connect(SocketAddr::new(only, port)).await;
     }
     let mut addresses = addresses.into_iter();
     let mut attempts = JoinSet::new();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "there is no address");
     loop {
         if let Some(address) = addresses.next() {
-            attempts.spawn(TcpStream::connect(SocketAddr::new(address, port)));
+            attempts.spawn(local.connect(SocketAddr::new(address, port)));
         } else if attempts.is_empty() {
             return Err(last);
         }
@@ -86,7 +87,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         // Nothing listens on the second loopback address.
-        let tcp = connect_any(ips("127.0.0.2 127.0.0.1"), port).await.unwrap();
+        let local = Local::default();
+        let tcp = connect_any(ips("127.0.0.2 127.0.0.1"), port, local)
+            .await
+            .unwrap();
         assert_eq!(tcp.peer_addr().unwrap().ip(), ips("127.0.0.1")[0]);
     }
 
@@ -96,7 +100,7 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             listener.local_addr().unwrap().port()
         };
-        let error = connect_any(ips("127.0.0.1 127.0.0.2"), port)
+        let error = connect_any(ips("127.0.0.1 127.0.0.2"), port, Local::default())
             .await
             .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);

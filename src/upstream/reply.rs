@@ -15,7 +15,7 @@ use crate::conn::stream::Stream;
 use crate::http::framing::BodyFraming;
 use crate::http::head::ResponseHead;
 use crate::metrics::Metrics;
-use crate::registry::reach::{Reach, classify};
+use crate::registry::reach::{Reach, classify, classify_unseen};
 use crate::timeouts;
 use crate::upstream::pool::Pooled;
 use crate::upstream::{Client, Key};
@@ -30,7 +30,7 @@ pub struct Reply {
     pub head: ResponseHead,
     /// How its body is framed.
     pub framing: BodyFraming,
-    /// The address that answered.
+    /// The address at the other end of the connection: the one that answered, or a proxy.
     pub address: IpAddr,
     /// Whether the connection had carried another request before.
     pub reused: bool,
@@ -44,9 +44,12 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The class of the address that answered: what it may point to in turn.
+    /// The class of the address that answered: what it may point to in turn. Behind a proxy that address is not known.
     pub fn answered_from(&self) -> Reach {
-        classify(self.address)
+        match self.key.egress.gateway(&self.key.origin) {
+            Some(_) => classify_unseen(self.key.origin.host()),
+            None => classify(self.address),
+        }
     }
 
     /// How much of the body can be had without waiting; see [`Reply::data`].

@@ -27,6 +27,13 @@ pub enum Step {
         /// From the first attempt on.
         took: Duration,
     },
+    /// A proxy has made a way, in the place of the two before.
+    Tunnelled {
+        /// Which proxy, without a login.
+        proxy: String,
+        /// From the question for its address on.
+        took: Duration,
+    },
     /// TLS is spoken, and the certificate verified.
     Secured {
         /// The version.

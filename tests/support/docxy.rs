@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// How long a test waits for something that a healthy docxy does in milliseconds.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Variables that would send docxy through a proxy; a test has those only that it sets.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
 /// A running docxy.
 pub struct Docxy {
     child: Child,
@@ -50,6 +53,14 @@ impl Docxy {
 
     /// The same with a standard input, by which a test can pass a descriptor.
     pub fn spawn_with_stdin(command: &mut Command, stdin: Stdio) -> Docxy {
+        for name in PROXIES
+            .iter()
+            .flat_map(|name| [name.to_lowercase(), (*name).to_owned()])
+        {
+            if !command.get_envs().any(|(set, _)| set == name.as_str()) {
+                command.env_remove(&name);
+            }
+        }
         let mut child = command
             .stdin(stdin)
             .stdout(Stdio::null())

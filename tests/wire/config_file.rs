@@ -191,6 +191,11 @@ fn the_examples_comments_are_keys() {
         "username",
         "password_file",
         "client_logins",
+        "proxy",
+        "proxy_password_file",
+        "no_proxy",
+        "resolve",
+        "ca",
     ] {
         assert!(said.contains(&format!("{key} = ")), "{key}:\n{said}");
     }

@@ -13,6 +13,7 @@ use crate::registry::route::RouteError;
 use crate::tls::refused::Refused;
 use crate::upstream::dial::DialError;
 use crate::upstream::fault::{Fault, UpstreamError};
+use crate::upstream::tunnel::ProxyFault;
 
 /// Who is asked: what to do depends on it.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,7 @@ impl Trouble {
             Fault::Unreachable(DialError::Lookup(_)) => "dns",
             Fault::Unreachable(DialError::Connect(_) | DialError::Forbidden(_)) => "connect",
             Fault::Unreachable(DialError::Tls(_)) => "tls",
+            Fault::Unreachable(DialError::Proxy(_)) => "proxy",
             _ => otherwise,
         }
     }
@@ -129,6 +131,27 @@ fn of_dial(error: &DialError, side: Side<'_>) -> String {
         }
         (DialError::Connect(error), side) => of_connect(error, side),
         (DialError::Tls(error), side) => of_tls(error, side),
+        (DialError::Proxy(error), _) => of_proxy(&error.fault).to_owned(),
+    }
+}
+
+fn of_proxy(fault: &ProxyFault) -> &'static str {
+    match fault {
+        ProxyFault::Unreachable(_) => {
+            "look whether the proxy runs, and whether --upstream-proxy, HTTPS_PROXY or ALL_PROXY names its host and port"
+        }
+        ProxyFault::Login { .. } => {
+            "look at proxy_username and proxy_password_file, or at the login in the variable that names the proxy"
+        }
+        ProxyFault::Refused(_) => {
+            "have the proxy allow this host and port by CONNECT; many allow port 443 alone"
+        }
+        ProxyFault::NoWay(_) | ProxyFault::Slow => {
+            "look whether the proxy itself can look up and reach this host"
+        }
+        ProxyFault::Broken(_) | ProxyFault::Malformed(_) => {
+            "look whether what listens there is a proxy of this kind: http:// or socks5://"
+        }
     }
 }
 

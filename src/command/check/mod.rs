@@ -118,7 +118,7 @@ fn start_upstreams(
     running: &mut JoinSet<()>,
 ) -> Result<Vec<Checked>, Box<dyn Error>> {
     let serving = serving(config)?;
-    for warning in serving.accounts().warnings() {
+    for warning in serving.warnings() {
         eprintln!("docxy: warning: {warning}");
     }
     let Some(proxy) = serving.workers().next().map(|worker| worker.get()) else {
@@ -182,6 +182,7 @@ fn start_via(
     let roots = check.via_ca.clone().map(|path| ("via-ca", path));
     let egress = Egress::open(&EgressSettings {
         ca: roots.into_iter().collect(),
+        ..EgressSettings::default()
     })?;
     let (checked, notes) = Checked::new("docxy".to_owned(), Some(origin.to_string()));
     let notes = Arc::new(notes);
@@ -233,6 +234,7 @@ fn name(step: &Step) -> &'static str {
     match step {
         Step::LookedUp { .. } => "dns",
         Step::Connected { .. } => "connect",
+        Step::Tunnelled { .. } => "proxy",
         Step::Secured { .. } => "tls",
     }
 }
@@ -251,6 +253,10 @@ fn note(notes: &Notes, step: Step) {
             let (shown, how) = (address.as_deref().unwrap_or("-"), family.unwrap_or("-"));
             let facts = json!({ "address": address, "family": family });
             notes.ok_in(name, took, format_args!("{shown}, {how}"), facts);
+        }
+        Step::Tunnelled { proxy, took } => {
+            let facts = json!({ "proxy": proxy });
+            notes.ok_in(name, took, &proxy, facts);
         }
         Step::Secured {
             version,

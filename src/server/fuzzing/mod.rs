@@ -26,7 +26,7 @@ use crate::config::{Config, file};
 use crate::conn::Conn;
 use crate::conn::memory::{self, Memory};
 use crate::conn::stream::Stream;
-use crate::egress::Egresses;
+use crate::egress::{EgressSettings, Egresses};
 use crate::http::uri::{Origin, Scheme};
 use crate::limits::admission::{Admission, Limits};
 use crate::log::{Level, Log};
@@ -256,9 +256,11 @@ fn log() -> Log {
 /// The roots are never used, since connections in memory are in plain, but costly to make.
 fn egresses(config: &Config) -> Egresses {
     static ONE: OnceLock<Egresses> = OnceLock::new();
-    let others = &config.other_egress;
-    let one = ONE.get_or_init(|| Egresses::open(&[], others, None).expect("roots"));
-    Egresses::open(&config.egress, others, Some(one)).expect("roots")
+    // Not as the settings say, since whatever proxy this machine's environment names would be in them.
+    let own = EgressSettings::default();
+    let of = vec![own.clone(); config.table.ids().count()];
+    let one = ONE.get_or_init(|| Egresses::open(&[], &own, None).expect("roots"));
+    Egresses::open(&of, &own, Some(one)).expect("roots")
 }
 
 fn peer() -> Peer {

@@ -11,6 +11,8 @@ pub mod message;
 pub mod server;
 pub mod stream;
 pub mod tls;
+#[allow(dead_code, reason = "each test binary uses its part")]
+pub mod tunnel;
 
 #[allow(unused_imports, reason = "each test binary uses its part")]
 pub use answer::{Answer, Gate};
