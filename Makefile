@@ -4,7 +4,7 @@
 
 # Debian packages that the end-to-end tests use; where they cannot be installed, those tests say so.
 PACKAGES = docker-registry skopeo podman crun containerd runc docker.io apache2-utils curl openssl testssl.sh iproute2 python3 \
-	ca-certificates systemd shellcheck buildah qemu-user-static util-linux nginx haproxy caddy pebble iptables
+	ca-certificates systemd shellcheck buildah qemu-user-static util-linux nginx haproxy caddy pebble iptables tinyproxy microsocks
 
 test: setup
 	cargo test --locked

@@ -44,6 +44,7 @@ mod firewall;
 mod hardening;
 mod hub;
 mod mutual_tls;
+mod outbound;
 mod pulls;
 mod recipes;
 mod reload;

@@ -47,7 +47,8 @@ fn request(origin: &Origin, login: Option<&str>) -> Vec<u8> {
 fn judge(status: u16, sent: bool) -> Result<(), ProxyFault> {
     match status {
         200..=299 => Ok(()),
-        407 => Err(ProxyFault::Login { sent }),
+        // By 401 some refuse a login that they do not know.
+        401 | 407 => Err(ProxyFault::Login { sent }),
         429 | 500..=599 => Err(ProxyFault::NoWay(format!("it answers {status}"))),
         _ => Err(ProxyFault::Refused(format!("it answers {status}"))),
     }
@@ -91,6 +92,7 @@ mod tests {
             assert!(judge(status, false).is_ok(), "{status}");
         }
         for (status, answer, is_passing) in [
+            (401, 502, false),
             (407, 502, false),
             (301, 502, false),
             (400, 502, false),
