@@ -2,8 +2,9 @@
 
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::Instant;
 
-use crate::docxy::Docxy;
+use crate::docxy::{Docxy, PATIENCE};
 use crate::stand::{MANIFEST, ask, get, named};
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Server};
@@ -368,6 +369,10 @@ fn as_many_workers_serve_as_are_asked_for() {
         let args = ["--listen", "127.0.0.1:0", "--workers", &count.to_string()];
         let docxy = Docxy::start(&args);
         assert_eq!(get(&docxy, "/health").status(), 200);
-        assert_eq!(threads(&docxy, "docxy-worker"), count);
+        let deadline = Instant::now() + PATIENCE;
+        // A thread gives itself its name, once it runs.
+        while threads(&docxy, "docxy-worker") != count {
+            assert!(Instant::now() < deadline, "not {count} workers");
+        }
     }
 }
