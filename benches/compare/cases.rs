@@ -23,6 +23,8 @@ pub(crate) struct Case {
 pub(crate) enum Work {
     /// wrk, with so many connections.
     Load(Target, usize),
+    /// The same for the manifest, with a whole configuration file and without.
+    Whole(usize),
     /// So many clients that do nothing.
     Clients(Clients, usize),
     /// One blob of so many bytes.
@@ -39,6 +41,7 @@ const TLS: Route = route(Scheme::Tls, Upstream::Tls);
 /// All cases, in the order of the table.
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = small();
+    cases.push(whole());
     cases.extend(blobs());
     cases.extend(spread());
     cases.extend(memory());
@@ -93,6 +96,16 @@ fn small() -> Vec<Case> {
             ),
         ),
     ]
+}
+
+/// Everything that can be set, in use, and what happens counted.
+fn whole() -> Case {
+    let quantities = quantities(
+        [Figure::CpuPerRequest, Figure::OfBare],
+        [None, Some(Goal::AtMost(1.05))],
+    );
+    let name = "manifest, whole configuration file, 64 connections".to_owned();
+    Case::new(name, PLAIN, Work::Whole(64), quantities)
 }
 
 fn blobs() -> Vec<Case> {

@@ -14,6 +14,8 @@ pub(crate) struct Quantity {
 pub(crate) enum Figure {
     /// CPU time per request, µs.
     CpuPerRequest,
+    /// CPU time per request, as a multiple of that without a configuration file.
+    OfBare,
     /// CPU time per 10⁹ bytes, s.
     CpuPerGb,
     /// Requests per second.
@@ -41,6 +43,7 @@ impl Figure {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Figure::CpuPerRequest => "CPU, µs/request",
+            Figure::OfBare => "CPU ÷ without a file",
             Figure::CpuPerGb => "CPU, s/GB",
             Figure::Requests => "requests/s",
             Figure::P99 => "p99, ms",

@@ -2,7 +2,7 @@
 //!
 //! `make bench` runs it; `--help` after `ARGS=` lists what can be chosen. A [`site`] is served from memory by an
 //! [`origin`]; the [`proxies`] are started before it, as the [`cases`] say with their [`figure`]s and goals, and measured in
-//! alternating [`rounds`]: by [`load`], for [`memory`], at [`startup`]. What they [`cost`] is read from `/proc`. The
+//! alternating [`rounds`]: by [`load`], for [`memory`], at [`startup`], with a [`whole`] configuration file. What they [`cost`] is read from `/proc`. The
 //! [`results`] become a [`table`], and with `--save` the [files](saved) in `benches/results`, the [plot] and the README's
 //! table. [`relay`], with [`splice`], is the yardstick; it runs in a process of its own.
 
@@ -30,6 +30,7 @@ mod site;
 mod splice;
 mod startup;
 mod table;
+mod whole;
 
 use std::process::ExitCode;
 

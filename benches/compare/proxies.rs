@@ -62,6 +62,24 @@ impl Proxy {
         self.run(site, address, &mut command, route)
     }
 
+    /// Starts docxy with a configuration file in which everything is set, as [`Proxy::start`] does.
+    pub(crate) fn start_whole(
+        &self,
+        site: &Site,
+        origin: &Origin,
+        route: Route,
+    ) -> Result<Running, String> {
+        let Kind::Docxy(path) = &self.kind else {
+            return Err(format!("{} reads no such file", self.name));
+        };
+        let at = free_address()?;
+        let mut command = Command::new(path);
+        command
+            .arg("--config")
+            .arg(whole_file(site, at, origin.address(route.upstream), route)?);
+        self.run(site, at, &mut command, route)
+    }
+
     /// The second half of [`Proxy::start`].
     pub(crate) fn run(
         &self,
@@ -141,6 +159,24 @@ fn docxy(
             .args(["--tls-key".into(), site.file("key.pem")]);
     }
     command
+}
+
+/// `docxy.toml`, with a password that nobody asks for.
+fn whole_file(
+    site: &Site,
+    at: SocketAddr,
+    origin: SocketAddr,
+    route: Route,
+) -> Result<PathBuf, String> {
+    let password = site.file("password");
+    fs::write(&password, "password").map_err(|error| error.to_string())?;
+    let words = [
+        ("SCHEME", route.client.name()),
+        ("LISTEN", &*at.to_string()),
+        ("ORIGIN", &*origin.to_string()),
+        ("PASSWORD", &*password.to_string_lossy()),
+    ];
+    configure(site, "docxy.toml", at, &words)
 }
 
 fn nginx(site: &Site, at: SocketAddr, origin: SocketAddr, route: Route) -> Result<Command, String> {

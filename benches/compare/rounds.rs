@@ -8,7 +8,7 @@ use crate::memory;
 use crate::origin::Origin;
 use crate::proxies::{Kind, Proxy, Running};
 use crate::site::Site;
-use crate::{client, startup};
+use crate::{client, startup, whole};
 
 /// What all cases need.
 pub(crate) struct Bench {
@@ -54,9 +54,13 @@ pub(crate) fn run(bench: &Bench, case: &Case) -> Vec<Option<Outcome>> {
     outcomes
 }
 
-/// The relay is a yardstick for CPU time, and needs no memory worth a figure.
+/// The relay is a yardstick for CPU time, and needs no memory worth a figure. Nobody else reads docxy's configuration file.
 fn is_for(case: &Case, proxy: &Proxy) -> bool {
-    proxy.kind != Kind::Relay || matches!(case.work, Work::Load(..))
+    match case.work {
+        Work::Load(..) => true,
+        Work::Whole(_) => matches!(proxy.kind, Kind::Docxy(_)),
+        _ => proxy.kind != Kind::Relay,
+    }
 }
 
 fn measure(
@@ -72,6 +76,9 @@ fn measure(
             &bench.origin,
             case.route,
         )?]);
+    }
+    if let Work::Whole(connections) = case.work {
+        return whole::measure(bench, proxy, case.route, connections);
     }
     let running = match kept.take() {
         Some(running) => running,
@@ -112,6 +119,6 @@ fn work(bench: &Bench, case: &Case, proxy: &Proxy, running: &Running) -> Result<
             memory::at_rest(running)?,
             proxy.executable_size()? / 1e6,
         ]),
-        Work::Start => unreachable!("measured without a running proxy"),
+        Work::Start | Work::Whole(_) => unreachable!("measured without a running proxy"),
     }
 }
