@@ -53,6 +53,7 @@ fn start(container: &Yaml, directory: &Path) -> Docxy {
         .map(|arg| arg.as_str().unwrap())
         .map(|arg| match arg.strip_prefix("--listen=") {
             Some(listen) => format!("--listen={}", listen.replace(":5000", "127.0.0.1:0")),
+            None if arg.starts_with("--admin=") => "--admin=127.0.0.1:0".to_owned(),
             None => arg.replace("=/tls/", &format!("={}/", directory.display())),
         })
         .collect();
@@ -95,6 +96,21 @@ fn ports_agree() {
         service["spec"]["ports"][0]["targetPort"].as_str(),
         Some("registry")
     );
+}
+
+#[test]
+fn prometheus_is_told_where_the_metrics_are() {
+    let template = &of_kind(REPLICAS, "Deployment")["spec"]["template"];
+    let annotations = &template["metadata"]["annotations"];
+    assert_eq!(annotations["prometheus.io/scrape"].as_str(), Some("true"));
+    let (_, container) = pod(REPLICAS, "Deployment");
+    let port = &container["ports"][1];
+    assert_eq!(port["name"].as_str(), Some("metrics"));
+    let number = port["containerPort"].as_i64().unwrap().to_string();
+    assert_eq!(annotations["prometheus.io/port"].as_str(), Some(&*number));
+    assert_eq!(argument(&container, "admin"), format!(":{number}"));
+    let service = of_kind(REPLICAS, "Service");
+    assert_eq!(service["spec"]["ports"].as_vec().map(Vec::len), Some(1));
 }
 
 #[test]

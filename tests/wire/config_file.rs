@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 use crate::docxy::Docxy;
+use crate::scrape::scrape;
 use crate::stand::{get, own_error};
 use crate::wire::{Answer, Server};
 
@@ -210,6 +211,7 @@ fn the_example_starts_docxy_and_does_what_it_says() {
             "listen = [\"127.0.0.1:5000\"]",
             "listen = [\"127.0.0.1:0\"]",
         )
+        .replace("127.0.0.1:9090", "127.0.0.1:0")
         .replace(
             "name = \"ghcr.io\"\n",
             &format!("name = \"ghcr.io\"\nurl = \"{}\"\n", registry.url()),
@@ -222,6 +224,7 @@ fn the_example_starts_docxy_and_does_what_it_says() {
         .filter(|line| line.contains("warning"))
         .collect();
     assert!(warnings.is_empty(), "{warnings:?}");
+    assert!(scrape(&docxy).value("docxy_connections_max") > 0.0);
     let manifest = |name: &str| get(&docxy, &format!("/v2/ghcr.io/{name}/manifests/1"));
     assert_eq!(manifest("opensafely-core/r").status(), 200);
     for refused in ["opensafely/x-private", "alpine/alpine"] {
