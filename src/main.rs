@@ -10,6 +10,7 @@ use docxy::command;
 use docxy::config::Config;
 use docxy::config::load::{ConfigError, load};
 use docxy::http::uri::Scheme;
+use docxy::log::Log;
 use docxy::panics;
 use docxy::reload::Reloader;
 use docxy::reload::in_use::InUse;
@@ -30,13 +31,17 @@ fn main() -> ExitCode {
         Err(error @ ConfigError::Usage(_)) => return fail(&error, USAGE),
         Err(error @ ConfigError::File(_)) => return fail(&error, 1),
     };
-    let done = match &line.command {
-        Some(command) => command::run(command, &config),
-        None => run(line, config),
-    };
-    match done {
+    if let Some(command) = &line.command {
+        let done = command::run(command, &config);
+        return done.map_or_else(|error| fail(&*error, 1), |()| ExitCode::SUCCESS);
+    }
+    let log = Log::new(config.log, config.log_format);
+    match run(line, config, log) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&*error, 1),
+        Err(error) => {
+            log.failure(format_args!("{error}"));
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -45,11 +50,11 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
+fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>> {
     start::raise_descriptor_limit();
     let (mut passed, unused) = start::passed(&config);
     for warning in unused {
-        eprintln!("docxy: warning: {warning}");
+        log.warning(format_args!("{warning}"));
     }
     let start::Shown {
         acceptor,
@@ -62,10 +67,10 @@ fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
     let admin_at: Vec<_> = admin.iter().flat_map(TcpListener::local_addr).collect();
     let metrics = start::metrics(&config, acceptor.as_ref());
     let ca = keeper.as_ref().map(|keeper| keeper.ca_pem().to_owned());
-    let running = start::workers(&config, ca, metrics, admin)?;
-    panics::tell(running.log);
+    let running = start::workers(&config, ca, log, metrics, admin)?;
+    panics::tell(log);
     if let Some(acme) = acme {
-        acme.start(running.stop.clone(), running.log)?;
+        acme.start(running.stop.clone(), log)?;
     }
     for warning in config
         .warnings()
@@ -73,8 +78,9 @@ fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
         .chain(files.warnings(SystemTime::now()))
         .chain(running.serving.warnings())
     {
-        eprintln!("docxy: warning: {warning}");
+        log.warning(format_args!("{warning}"));
     }
+    let say = move |line: &str| log.notice(format_args!("{line}"));
     config.ways().iter().for_each(|way| say(way));
     let https = bound.iter().find(|bound| bound.scheme == Scheme::Https);
     if let (Some(keeper), Some(https)) = (&keeper, https) {
@@ -96,18 +102,14 @@ fn run(line: CommandLine, config: Config) -> Result<(), Box<dyn Error>> {
         serving: running.serving.clone(),
         files,
         certificate_names,
-        log: running.log,
+        log,
         metrics,
     };
     let reloader = Reloader::start(in_use)?;
     for address in admin_at {
-        say(&format!("metrics at http://{address}/metrics"));
+        log.notice(format_args!("metrics at http://{address}/metrics"));
     }
     runtime.block_on(serve(bound, running, reloader))
-}
-
-fn say(line: &str) {
-    eprintln!("docxy: {line}");
 }
 
 async fn serve(
@@ -115,6 +117,7 @@ async fn serve(
     running: Running,
     reloader: Reloader,
 ) -> Result<(), Box<dyn Error>> {
+    let log = running.log;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -132,7 +135,8 @@ async fn serve(
     } in &bound
     {
         let (mark, scheme) = (if *proxy_protocol { "proxy+" } else { "" }, scheme.as_str());
-        eprintln!("docxy: listening on {mark}{scheme}://{}", tcp.local_addr()?);
+        let at = tcp.local_addr()?;
+        log.notice(format_args!("listening on {mark}{scheme}://{at}"));
     }
     let next_signal = async || {
         tokio::select! {
@@ -142,7 +146,9 @@ async fn serve(
     };
     let serving = running.serving.clone();
     if server::run(bound, running, || serving.drain(), next_signal).await? == Ended::CutShort {
-        eprintln!("docxy: stopped while transfers were running; see --drain");
+        log.notice(format_args!(
+            "stopped while transfers were running; see --drain"
+        ));
     }
     Ok(())
 }

@@ -195,14 +195,14 @@ pub fn metrics(config: &Config, acceptor: Option<&TlsAcceptor>) -> Metrics {
 pub fn workers(
     config: &Config,
     ca: Option<String>,
+    log: Log,
     metrics: Metrics,
     admin: Vec<TcpListener>,
 ) -> Result<Running, Box<dyn Error>> {
-    let log = Log::new(config.log);
     let (stopper, stop) = stop::channel();
     let (limits, warning) = limits(config);
     if let Some(warning) = warning {
-        eprintln!("docxy: warning: {warning}");
+        log.warning(format_args!("{warning}"));
     }
     let admission = Arc::new(Admission::new(limits));
     let serving = Serving::new(config, ca, &admission, log, metrics)?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use docxy::args::Args;
 use docxy::config::Config;
+use docxy::log::Log;
 use docxy::metrics::Metrics;
 use docxy::systemd::activation::Passed;
 use docxy::{server, start};
@@ -38,7 +39,8 @@ fn start_docxy(upstream: SocketAddr) -> SocketAddr {
     let config = Config::from_args(args).unwrap();
     let bound = start::bind(&config, None, &mut Passed::default()).unwrap();
     let address = bound[0].tcp.local_addr().unwrap();
-    let running = start::workers(&config, None, Metrics::off(), Vec::new()).unwrap();
+    let log = Log::new(config.log, config.log_format);
+    let running = start::workers(&config, None, log, Metrics::off(), Vec::new()).unwrap();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

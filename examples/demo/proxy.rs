@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use clap::Parser;
 use docxy::args::Args;
 use docxy::config::Config;
+use docxy::log::Log;
 use docxy::metrics::Metrics;
 use docxy::server::{self, Ended};
 use docxy::start;
@@ -35,7 +36,8 @@ impl Docxy {
         let bound = start::bind(&config, None, &mut Passed::default())?;
         let first = bound.first().ok_or("docxy listens nowhere")?;
         let address = first.tcp.local_addr()?;
-        let running = start::workers(&config, None, Metrics::off(), Vec::new())?;
+        let log = Log::new(config.log, config.log_format);
+        let running = start::workers(&config, None, log, Metrics::off(), Vec::new())?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

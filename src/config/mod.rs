@@ -35,7 +35,7 @@ use crate::acme;
 use crate::args::Args;
 use crate::http::uri::{Host, Origin, Scheme};
 use crate::listen::{Certificate, Listen};
-use crate::log::Level;
+use crate::log::{Format, Level};
 use crate::registry::access::Access;
 use crate::registry::table::Table;
 use crate::selfmade::names::{self, Wanted};
@@ -91,6 +91,8 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// What is said.
     pub log: Level,
+    /// How it is written.
+    pub log_format: Format,
     settings: Settings,
 }
 
@@ -147,6 +149,7 @@ impl Config {
             drain: settings.drain.duration(),
             workers: workers(settings.workers)?,
             log: settings.log,
+            log_format: settings.log_format,
             settings,
         };
         config.check_client_ca()?;

@@ -12,7 +12,7 @@ use super::lists::{one_or_many, proxies};
 use super::period::Period;
 use super::upstreams::{UpstreamSettings, read_list};
 use crate::acme::settings::AcmeArgs;
-use crate::log::Level;
+use crate::log::{Format, Level};
 
 /// What can be set. What stands here has its own syntax, but has not been checked.
 ///
@@ -345,6 +345,17 @@ pub struct Settings {
         default_value = "info"
     )]
     pub log: Level,
+
+    /// How to say it: json is one object per line
+    #[arg(
+        long,
+        help_heading = "Running",
+        env = "DOCXY_LOG_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub log_format: Format,
 }
 
 impl Default for Settings {

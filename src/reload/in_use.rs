@@ -55,7 +55,7 @@ impl InUse {
         if let Some(names) = &self.certificate_names {
             names.send_replace(new.certificate_names());
         }
-        self.log.set_level(new.log);
+        self.log.change(new.log, new.log_format);
         for key in waits {
             self.log.error(format_args!(
                 "{key} has changed, and stays as it was until docxy is restarted"

@@ -86,7 +86,9 @@ impl Docxy {
         self.log()
             .iter()
             .filter_map(|line| line.split_once("listening on ")?.1.split_once("://"))
-            .map(|(_, addr)| addr.trim().parse().expect("an address after the scheme"))
+            // What follows it is there in JSON only.
+            .map(|(_, addr)| addr.trim_end_matches(['"', '}']).trim())
+            .map(|addr| addr.parse().expect("an address after the scheme"))
             .collect()
     }
 

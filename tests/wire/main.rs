@@ -31,6 +31,7 @@ mod framing;
 mod from_file;
 mod health;
 mod hello_world;
+mod json_log;
 mod limits;
 mod metrics;
 mod mounts;

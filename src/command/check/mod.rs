@@ -147,7 +147,7 @@ fn serving(config: &Config) -> Result<Serving, Box<dyn Error>> {
         of_one_client: None,
     };
     let admission = Arc::new(Admission::new(limits));
-    let log = Log::new(config.log);
+    let log = Log::new(config.log, config.log_format);
     Serving::new(config, None, &admission, log, Metrics::off())
 }
 
@@ -186,7 +186,7 @@ fn start_via(
     })?;
     let (checked, notes) = Checked::new("docxy".to_owned(), Some(origin.to_string()));
     let notes = Arc::new(notes);
-    let client = Client::new(config.timeouts, Log::new(config.log));
+    let client = Client::new(config.timeouts, Log::new(config.log, config.log_format));
     let client = Arc::new(client.watched(watcher(&notes, origin.clone())));
     let (origin, image) = (origin.clone(), check.image.clone());
     running.spawn(async move {

@@ -29,7 +29,7 @@ use crate::conn::stream::Stream;
 use crate::egress::{EgressSettings, Egresses};
 use crate::http::uri::{Origin, Scheme};
 use crate::limits::admission::{Admission, Limits};
-use crate::log::{Level, Log};
+use crate::log::{Format, Level, Log};
 use crate::proxy::current::Current;
 use crate::proxy::{Entrance, Peer, Proxy};
 use crate::server::beat::Beat;
@@ -250,7 +250,7 @@ fn config(options: &[u8]) -> Config {
 /// A log is made once, for as long as the process lives.
 fn log() -> Log {
     static LOG: OnceLock<Log> = OnceLock::new();
-    *LOG.get_or_init(|| Log::new(Level::Off))
+    *LOG.get_or_init(|| Log::new(Level::Off, Format::Text))
 }
 
 /// The roots are never used, since connections in memory are in plain, but costly to make.

@@ -1,35 +1,13 @@
-//! What docxy says on stderr: one line per request, and what went wrong. No credential and no query ever gets here.
+//! One line of the access log.
 
 use std::fmt;
-use std::io::Write;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// How much is said.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Deserialize, Serialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Nothing.
-    Off,
-    /// What went wrong with upstreams, and within docxy.
-    Error,
-    /// One line per request as well.
-    Info,
-    /// Connections and redirects as well.
-    Debug,
-}
-
-/// Says what its level lets pass.
-#[derive(Clone, Copy, Debug)]
-pub struct Log {
-    /// There is one log for as long as the process runs, and all who say something see its level change.
-    level: &'static AtomicU8,
-}
+/// What stands in text for what there is not.
+const NOTHING: &str = "-";
 
 /// What the access log says of a request, in this order.
 #[derive(Debug)]
@@ -60,52 +38,6 @@ pub struct Record<'a> {
     pub resumes: u32,
 }
 
-impl Log {
-    /// A log of this level.
-    pub fn new(level: Level) -> Log {
-        Log {
-            level: Box::leak(Box::new(AtomicU8::new(level as u8))),
-        }
-    }
-
-    /// Lets another level pass.
-    pub fn set_level(self, level: Level) {
-        self.level.store(level as u8, Ordering::Relaxed);
-    }
-
-    /// Says what went wrong.
-    pub fn error(self, what: fmt::Arguments<'_>) {
-        self.event(Level::Error, "error", what);
-    }
-
-    /// Says what docxy is about to do.
-    pub fn info(self, what: fmt::Arguments<'_>) {
-        self.event(Level::Info, "info", what);
-    }
-
-    /// Says what helps to find out why.
-    pub fn debug(self, what: fmt::Arguments<'_>) {
-        self.event(Level::Debug, "debug", what);
-    }
-
-    /// Says that a request is done.
-    pub fn access(self, record: &Record<'_>) {
-        if self.lets_pass(Level::Info) {
-            say(format_args!("time={} {record}", now()));
-        }
-    }
-
-    fn lets_pass(self, level: Level) -> bool {
-        self.level.load(Ordering::Relaxed) >= level as u8
-    }
-
-    fn event(self, level: Level, name: &str, what: fmt::Arguments<'_>) {
-        if self.lets_pass(level) {
-            say(format_args!("time={} {name}={:?}", now(), what.to_string()));
-        }
-    }
-}
-
 impl fmt::Display for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -125,7 +57,7 @@ impl fmt::Display for Record<'_> {
         write!(f, " upstream={} upstream_status=", Value(self.upstream))?;
         match self.upstream_status {
             Some(status) => write!(f, "{status}")?,
-            None => f.write_str("-")?,
+            None => f.write_str(NOTHING)?,
         }
         write!(
             f,
@@ -153,23 +85,51 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-fn now() -> humantime::Rfc3339Timestamp {
-    humantime::format_rfc3339_millis(SystemTime::now())
+/// A record in JSON: the names are those of the text, and what there is not is null.
+#[derive(Serialize)]
+pub(super) struct Fields<'a> {
+    time: &'a str,
+    client: IpAddr,
+    method: Option<&'a str>,
+    target: Option<&'a str>,
+    status: u16,
+    bytes: u64,
+    duration_ms: u128,
+    upstream: Option<&'a str>,
+    upstream_status: Option<u16>,
+    reused: bool,
+    retries: u32,
+    hops: usize,
+    resumes: u32,
 }
 
-/// One line, in one write: lines of different tasks never mix. A log that cannot be written is no reason to stop a pull.
-fn say(line: fmt::Arguments<'_>) {
-    let line = format!("{line}\n");
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+impl<'a> Fields<'a> {
+    pub(super) fn of(record: &Record<'a>, time: &'a str) -> Fields<'a> {
+        let some = |text: &'a str| (text != NOTHING).then_some(text);
+        Fields {
+            time,
+            client: record.client,
+            method: some(record.method),
+            target: some(record.path),
+            status: record.status,
+            bytes: record.bytes,
+            duration_ms: record.duration.as_millis(),
+            upstream: some(record.upstream),
+            upstream_status: record.upstream_status,
+            reused: record.reused,
+            retries: record.retries,
+            hops: record.hops,
+            resumes: record.resumes,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_record_has_its_fields_in_order() {
-        let mut record = Record {
+    fn record() -> Record<'static> {
+        Record {
             client: "192.0.2.7".parse().unwrap(),
             method: "GET",
             path: "/v2/library/alpine/manifests/latest",
@@ -182,7 +142,12 @@ mod tests {
             retries: 0,
             hops: 1,
             resumes: 0,
-        };
+        }
+    }
+
+    #[test]
+    fn a_record_has_its_fields_in_order() {
+        let mut record = record();
         assert_eq!(
             record.to_string(),
             "client=192.0.2.7 method=GET target=/v2/library/alpine/manifests/latest status=200 bytes=528 duration_ms=12 \
@@ -195,5 +160,33 @@ mod tests {
             "client=192.0.2.7 method=GET target=\"/a b\\n\\\"status=1\" status=200 bytes=528 duration_ms=12 \
              upstream=docker.io upstream_status=- reused=true retries=0 hops=1 resumes=0"
         );
+    }
+
+    #[test]
+    fn in_json_it_has_the_same_ones() {
+        let json = |record: &Record<'_>| serde_json::to_string(&Fields::of(record, "now")).unwrap();
+        assert_eq!(
+            json(&record()),
+            "{\"time\":\"now\",\"client\":\"192.0.2.7\",\"method\":\"GET\",\"target\":\"/v2/library/alpine/manifests/latest\",\
+             \"status\":200,\"bytes\":528,\"duration_ms\":12,\"upstream\":\"docker.io\",\"upstream_status\":200,\
+             \"reused\":true,\"retries\":0,\"hops\":1,\"resumes\":0}"
+        );
+        let refused = Record {
+            method: "-",
+            path: "-",
+            upstream: "-",
+            upstream_status: None,
+            ..record()
+        };
+        let nulls = json(&refused).matches("null").count();
+        assert_eq!(nulls, 4, "{}", json(&refused));
+        let odd: String = (0..=0x2029).filter_map(char::from_u32).collect();
+        let written = json(&Record {
+            path: &odd,
+            ..record()
+        });
+        assert!(!written.contains(['\n', '\r', '\0', '\u{1b}']));
+        let read: serde_json::Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(read["target"], odd);
     }
 }

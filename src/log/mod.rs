@@ -1,0 +1,170 @@
+//! What docxy says on stderr: one line per request, and what went wrong. No credential and no query ever gets here.
+
+mod record;
+
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::SystemTime;
+
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+
+use self::record::Fields;
+pub use self::record::Record;
+
+/// How much is said.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Deserialize, Serialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Nothing.
+    Off,
+    /// What went wrong with upstreams, and within docxy.
+    Error,
+    /// One line per request as well.
+    Info,
+    /// Connections and redirects as well.
+    Debug,
+}
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// As `key=value`, for people.
+    Text,
+    /// One JSON object per line, for programs.
+    Json,
+}
+
+/// Says what its level lets pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// There is one log for as long as the process runs, and all who say something see it change.
+    set: &'static Set,
+}
+
+#[derive(Debug)]
+struct Set {
+    level: AtomicU8,
+    format: AtomicU8,
+}
+
+impl Log {
+    /// A log of this level.
+    pub fn new(level: Level, format: Format) -> Log {
+        let set = Set {
+            level: AtomicU8::new(level as u8),
+            format: AtomicU8::new(format as u8),
+        };
+        Log {
+            set: Box::leak(Box::new(set)),
+        }
+    }
+
+    /// Lets another level pass, and writes otherwise.
+    pub fn change(self, level: Level, format: Format) {
+        self.set.level.store(level as u8, Ordering::Relaxed);
+        self.set.format.store(format as u8, Ordering::Relaxed);
+    }
+
+    /// Says what went wrong.
+    pub fn error(self, what: fmt::Arguments<'_>) {
+        self.event(Level::Error, "error", what);
+    }
+
+    /// Says what docxy is about to do.
+    pub fn info(self, what: fmt::Arguments<'_>) {
+        self.event(Level::Info, "info", what);
+    }
+
+    /// Says what helps to find out why.
+    pub fn debug(self, what: fmt::Arguments<'_>) {
+        self.event(Level::Debug, "debug", what);
+    }
+
+    /// Says that a request is done.
+    pub fn access(self, record: &Record<'_>) {
+        if self.lets_pass(Level::Info) {
+            match self.is_json() {
+                true => say_json(&Fields::of(record, &now())),
+                false => say(format_args!("time={} {record}", now())),
+            }
+        }
+    }
+
+    /// Says what whoever has started docxy waits for, whatever the level.
+    pub fn notice(self, what: fmt::Arguments<'_>) {
+        self.to_operator("info", "", what);
+    }
+
+    /// Warns whoever has started docxy, whatever the level.
+    pub fn warning(self, what: fmt::Arguments<'_>) {
+        self.to_operator("warning", "warning: ", what);
+    }
+
+    /// Says why docxy ends, whatever the level.
+    pub fn failure(self, what: fmt::Arguments<'_>) {
+        self.to_operator("error", "", what);
+    }
+
+    fn lets_pass(self, level: Level) -> bool {
+        self.set.level.load(Ordering::Relaxed) >= level as u8
+    }
+
+    fn is_json(self) -> bool {
+        self.set.format.load(Ordering::Relaxed) == Format::Json as u8
+    }
+
+    fn event(self, level: Level, name: &'static str, what: fmt::Arguments<'_>) {
+        if self.lets_pass(level) {
+            match self.is_json() {
+                true => say_json(&Event { name, what }),
+                false => say(format_args!("time={} {name}={:?}", now(), what.to_string())),
+            }
+        }
+    }
+
+    fn to_operator(self, name: &'static str, mark: &str, what: fmt::Arguments<'_>) {
+        match self.is_json() {
+            true => say_json(&Event { name, what }),
+            false => say(format_args!("docxy: {mark}{what}")),
+        }
+    }
+}
+
+/// Anything but a request, in JSON.
+struct Event<'a> {
+    name: &'static str,
+    what: fmt::Arguments<'a>,
+}
+
+impl Serialize for Event<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("time", &now())?;
+        map.serialize_entry(self.name, &self.what)?;
+        map.end()
+    }
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
+
+/// One line, in one write: lines of different tasks never mix. A log that cannot be written is no reason to stop a pull.
+fn say(line: fmt::Arguments<'_>) {
+    let line = format!("{line}\n");
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// The same for an object, which has no line feed in it whatever it holds.
+fn say_json(object: &impl Serialize) {
+    // Numbers, text and nothing have a form in JSON always.
+    let Ok(line) = serde_json::to_string(object) else {
+        return;
+    };
+    say(format_args!("{line}"));
+}
