@@ -57,6 +57,7 @@ pub mod limits;
 pub mod log;
 pub mod metrics;
 pub mod panics;
+pub mod permissions;
 pub mod stop;
 pub mod timeouts;
 

@@ -2,17 +2,13 @@
 
 use std::env;
 use std::fmt;
-use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::permissions::{self, Unfit};
 
 /// The longest secret; tokens that stand for passwords have a few kilobytes.
 const LIMIT: u64 = 64 * 1024;
-
-/// Modes of a file by which others than its owner may write it, or everyone may read it.
-const OTHERS_WRITE: u32 = 0o022;
-const EVERYONE_READS: u32 = 0o004;
 
 /// Where a secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,37 +80,23 @@ impl SecretSource {
 
     /// What the operator should know of a file that can be read.
     pub fn warning(&self) -> Option<String> {
-        let path = self.file()?;
-        let mode = fs::metadata(path).ok()?.mode();
-        (mode & EVERYONE_READS != 0).then(|| {
-            let path = path.display();
-            format!("everyone on this machine can read {path}; chmod o-r {path}")
-        })
+        permissions::warning(self.file()?)
     }
 }
 
-fn read_file(path: &PathBuf) -> Result<String, String> {
-    let shown = path.display();
-    let unreadable =
-        |error| format!("{shown} cannot be read: {error}; name a file that docxy may read");
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.mode();
-    if mode & OTHERS_WRITE != 0 {
-        let mode = mode & 0o777;
-        return Err(format!(
-            "others can write {shown} (mode {mode:o}), so it may hold anything; chmod go-w {shown}"
-        ));
-    }
+fn read_file(path: &Path) -> Result<String, String> {
+    let unfit = |why: Unfit| format!("{} {why}", path.display());
+    let file = permissions::open(path).map_err(unfit)?;
     let mut text = String::new();
-    file.take(LIMIT)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
+    let read = file.take(LIMIT).read_to_string(&mut text);
+    read.map_err(|error| unfit(Unfit::Unreadable(error)))?;
     Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     fn file(text: &[u8], mode: u32) -> (tempfile::TempDir, SecretSource) {
@@ -137,22 +119,6 @@ mod tests {
             let (_directory, source) = file(text, 0o600);
             let why = source.read().unwrap_err();
             assert!(!why.contains("s3c") && !why.contains('\n'), "{why}");
-        }
-    }
-
-    #[test]
-    fn what_others_can_write_is_refused_and_what_everyone_can_read_is_warned_about() {
-        for (mode, is_read, has_warning) in [
-            (0o600, true, false),
-            (0o440, true, false),
-            (0o644, true, true),
-            (0o620, false, false),
-            (0o602, false, false),
-            (0o666, false, true),
-        ] {
-            let (_directory, source) = file(b"s3cret", mode);
-            assert_eq!(source.read().is_ok(), is_read, "{mode:o}");
-            assert_eq!(source.warning().is_some(), has_warning, "{mode:o}");
         }
     }
 

@@ -10,6 +10,7 @@ use super::pairs::{self, Loaded, Pair};
 use super::store::{CertSet, CertStore};
 use super::watch::Watch;
 use super::{PemFile, TlsError};
+use crate::permissions;
 
 /// Pairs of `--tls-cert` and `--tls-key`, and the `--client-ca`.
 #[derive(Debug)]
@@ -56,10 +57,11 @@ impl TlsFiles {
             .map(|(_, clients)| Arc::clone(clients))
     }
 
-    /// What is shown although clients will not take it, and what is never shown.
+    /// Keys that everyone can read, what is shown although clients will not take it, and what is never shown.
     pub fn warnings(&self, now: SystemTime) -> Vec<String> {
         let mut warnings = Vec::new();
         for (pair, loaded) in &self.pairs {
+            warnings.extend(permissions::warning(&pair.key));
             if let Some(fault) = loaded.fault(now) {
                 let fault = pair.cert_file().fault(fault);
                 warnings.push(format!(

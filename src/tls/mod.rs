@@ -30,6 +30,7 @@ use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig};
 use self::clients::Clients;
 use self::refused::Verifier;
 use self::store::CertStore;
+use crate::permissions::{self, Unfit};
 
 /// The only protocol that docxy speaks, on both sides.
 const ALPN: &[u8] = b"http/1.1";
@@ -149,7 +150,8 @@ pub fn certified_key(cert: PemFile<'_>, key: PemFile<'_>) -> Result<Arc<Certifie
 
 impl PemFile<'_> {
     fn certificates(self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        let pem = self.read()?;
+        let file = File::open(self.path).map_err(|error| self.fault(Unfit::Unreadable(error)))?;
+        let pem = self.read(file)?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         let found = found.map_err(|error| self.damaged(&error))?;
         if found.is_empty() {
@@ -160,8 +162,10 @@ impl PemFile<'_> {
         Ok(found)
     }
 
+    /// One that others can write is refused, as every secret is.
     fn private_key(self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        let pem = self.read()?;
+        let file = permissions::open(self.path).map_err(|why| self.fault(why))?;
+        let pem = self.read(file)?;
         PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
             _ if is_encrypted(&pem) => self.fault(format_args!(
                 "is encrypted, and nobody is there to ask for its passphrase; decrypt it: openssl pkey -in {} -out FILE",
@@ -174,15 +178,11 @@ impl PemFile<'_> {
         })
     }
 
-    fn read(self) -> Result<Vec<u8>, TlsError> {
+    fn read(self, file: File) -> Result<Vec<u8>, TlsError> {
         let mut pem = Vec::new();
-        File::open(self.path)
-            .and_then(|file| file.take(PEM_LIMIT + 1).read_to_end(&mut pem))
-            .map_err(|error| {
-                self.fault(format_args!(
-                    "cannot be read: {error}; name a file that docxy may read"
-                ))
-            })?;
+        file.take(PEM_LIMIT + 1)
+            .read_to_end(&mut pem)
+            .map_err(|error| self.fault(Unfit::Unreadable(error)))?;
         if pem.len() as u64 > PEM_LIMIT {
             return Err(self.fault("is larger than 1 MiB; name a PEM file"));
         }

@@ -1,6 +1,8 @@
 //! Certificates and keys of the listeners: which are shown to whom, which keys are taken, and what is said of those that
 //! cannot be.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -14,6 +16,18 @@ use crate::wire::{Ask, Client};
 /// A key in the tests' data.
 fn key_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/keys/{name}.pem"))
+}
+
+/// A copy of it that nobody else can write, whatever the checkout is like.
+fn private(directory: &Path, name: &str) -> PathBuf {
+    let copy = directory.join(format!("{name}.pem"));
+    std::fs::copy(key_file(name), &copy).unwrap();
+    set_mode(&copy, 0o600);
+    copy
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
 fn key_of(name: &str) -> KeyPair {
@@ -54,7 +68,7 @@ fn each_kind_of_key_is_taken_in_each_of_its_forms() {
         let leaf = for_localhost(&authority, key_of(key));
         let (cert, _) = leaf.write(directory.path(), key);
         for file in files {
-            let docxy = start_with(&[(cert.clone(), key_file(file))], &[]);
+            let docxy = start_with(&[(cert.clone(), private(directory.path(), file))], &[]);
             for version in VERSIONS {
                 let client = Arc::new(authority.client(&[version]));
                 let mut client = Client::connect_tls(docxy.addr(), client);
@@ -179,31 +193,31 @@ fn each_unusable_file_gets_a_line_of_its_own() {
     let cases = [
         (
             &cert,
-            &key_file("rsa-pkcs8"),
+            &private(directory.path(), "rsa-pkcs8"),
             "--tls-key: ",
             "is not the key of the first certificate in ",
         ),
         (
             &cert,
-            &key_file("encrypted-pkcs8"),
+            &private(directory.path(), "encrypted-pkcs8"),
             "--tls-key: ",
             "is encrypted, and nobody is there to ask for its passphrase; decrypt it: openssl pkey -in ",
         ),
         (
             &cert,
-            &key_file("encrypted-pkcs1"),
+            &private(directory.path(), "encrypted-pkcs1"),
             "--tls-key: ",
             "is encrypted, ",
         ),
         (
             &cert,
-            &key_file("p521"),
+            &private(directory.path(), "p521"),
             "--tls-key: ",
             "is of a kind that docxy does not take; make it ",
         ),
         (
             &cert,
-            &key_file("rsa-1024"),
+            &private(directory.path(), "rsa-1024"),
             "--tls-key: ",
             "is of a kind that docxy does not take; make it ",
         ),
@@ -318,4 +332,42 @@ fn a_certificate_that_nobody_can_ask_for_is_pointed_out() {
             .count(),
         2
     );
+}
+
+#[test]
+fn a_key_that_others_can_write_is_refused_and_one_that_everyone_can_read_is_warned_about() {
+    let (directory, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let (cert, key) = authority
+        .leaf(&["localhost"])
+        .write(directory.path(), "own");
+    for mode in [0o620, 0o602] {
+        set_mode(&key, mode);
+        let line = refusal(&cert, &key);
+        let named = format!(
+            "docxy: --tls-key: {} is one that others can write",
+            key.display()
+        );
+        assert!(
+            line.starts_with(&named) && line.contains("chmod go-w"),
+            "{line}"
+        );
+    }
+    set_mode(&key, 0o640);
+    let pair = [(cert, key.clone())];
+    let docxy = start_with(&pair, &[]);
+    assert!(
+        !docxy.log().iter().any(|line| line.contains("warning")),
+        "{:?}",
+        docxy.log()
+    );
+    // What comes to be so while docxy runs leaves in use what was read before.
+    set_mode(&key, 0o660);
+    docxy.signal("HUP");
+    docxy.wait_for_line("what was read before stays in use");
+    let config = Arc::new(authority.client(&VERSIONS));
+    assert!(Client::connect_tls_to(docxy.addr(), "localhost", config).is_ok());
+    set_mode(&key, 0o644);
+    let line =
+        start_with(&pair, &[]).wait_for_line("docxy: warning: everyone on this machine can read ");
+    assert!(line.contains(key.to_str().unwrap()), "{line}");
 }

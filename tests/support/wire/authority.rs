@@ -1,5 +1,6 @@
 //! A certificate authority of the test's own, what it issues, and clients that trust it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -117,12 +118,15 @@ impl Leaf {
         Arc::new(config)
     }
 
-    /// Writes `NAME.crt` and `NAME.key` into a directory, each put in place as a whole, and returns their paths.
+    /// Writes `NAME.crt` and `NAME.key`, which is the owner's alone, into a directory, each put in place as a whole, and
+    /// returns their paths.
     pub fn write(&self, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
         let put = |extension: &str, text: String| {
             let path = directory.join(format!("{name}.{extension}"));
             let new = directory.join(format!("{name}.{extension}.new"));
             std::fs::write(&new, text).expect("a new file");
+            let owners = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&new, owners).expect("its owner's alone");
             std::fs::rename(&new, &path).expect("it takes the old one's place");
             path
         };

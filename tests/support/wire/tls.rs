@@ -1,6 +1,7 @@
 //! A certificate of the test's own for `localhost` and 127.0.0.1, and rustls configurations that use it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ impl Identity {
         let (cert, key) = (directory.join("cert.pem"), directory.join("key.pem"));
         std::fs::write(&cert, self.certificate.pem()).expect("cert.pem");
         std::fs::write(&key, self.key.serialize_pem()).expect("key.pem");
+        let owners = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&key, owners).expect("its owner's alone");
         (cert, key)
     }
 
