@@ -1,38 +1,22 @@
 //! Who is asked for the parts of an image: an upstream, on the way that requests of clients take through the proxy, or a docxy
 //! that runs, as its clients ask it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::advice::{Side, Trouble};
+use super::passage;
 use crate::egress::Egress;
-use crate::http::head::RequestHead;
-use crate::http::uri::{Origin, Scheme};
+use crate::http::uri::Origin;
 use crate::http::write::HeadWriter;
-use crate::proxy::fetch::first_bearer;
-use crate::proxy::forward::{Journey, Mishap};
+use crate::proxy::Proxy;
+use crate::proxy::forward::Mishap;
 use crate::proxy::on_behalf::Unanswered;
-use crate::proxy::{Entrance, Peer, Proxy, Request, Trace};
 use crate::registry::manifest;
-use crate::registry::redirect::Trail;
 use crate::registry::reference::Reference;
-use crate::registry::rewrite::Credentials;
-use crate::registry::route::{Content, Route, RouteError};
 use crate::registry::table::UpstreamId;
 use crate::upstream::reply::Reply;
 use crate::upstream::tries::Tries;
 use crate::upstream::{Client, Message, Over};
-
-/// The client that a check is to the proxy: on the same machine, and nobody in particular.
-pub(super) const PEER: Peer = Peer {
-    address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-    is_unnamed: false,
-    local: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
-    scheme: Scheme::Http,
-    entrance: Entrance::Clients,
-};
 
 /// A part of an image.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +101,16 @@ impl Docxy {
     }
 }
 
+impl Part<'_> {
+    /// Its path in a repository of this name.
+    pub(super) fn path(self, repository: &str) -> String {
+        match self {
+            Part::Manifest(version) => format!("/v2/{repository}/manifests/{version}"),
+            Part::Blob(digest) => format!("/v2/{repository}/blobs/{digest}"),
+        }
+    }
+}
+
 impl How {
     fn method(self) -> &'static [u8] {
         match self {
@@ -136,12 +130,11 @@ impl Door<'_> {
     ) -> Result<Got, Trouble> {
         match self {
             Door::Upstream { proxy, token, .. } => {
-                let target = target_for_proxy(image, part);
-                let head = head(None, how, part, token.as_deref(), &target);
-                through(proxy, &target, &head, token.is_none()).await
+                passage::through(proxy, token.as_deref(), image, part, how).await
             }
             Door::Docxy { docxy, token } => {
-                let target = target_for_docxy(image, part);
+                // By the path, as docker and podman have it.
+                let target = part.path(&image.repository_behind_docxy());
                 let host = Some(docxy.origin.host_field());
                 let head = head(host, how, part, token.as_deref(), &target);
                 let reply = docxy.send(&docxy.origin, how.method(), &head).await?;
@@ -178,94 +171,8 @@ impl Door<'_> {
     }
 }
 
-/// Where a request for an image's manifest goes, if it may.
-pub(super) fn route(proxy: &Proxy, image: &Reference) -> Result<Content, RouteError> {
-    let part = Part::Manifest(&image.version);
-    let target = target_for_proxy(image, part);
-    let head = head(None, How::Head, part, None, &target);
-    let head = read(&head)?;
-    content(proxy, &request(&head, &target))
-}
-
-/// A request that has come from the client that a check is.
-pub(super) fn request<'a>(head: &'a RequestHead, target: &'a str) -> Request<'a> {
-    Request {
-        head,
-        target,
-        authority: None,
-        reached_as: None,
-        peer: &PEER,
-    }
-}
-
-/// A head that was written out for the proxy.
-pub(super) fn read(head: &[u8]) -> Result<RequestHead, RouteError> {
-    RequestHead::parse(Bytes::copy_from_slice(head)).map_err(|_| RouteError::Malformed)
-}
-
-/// A request that has come to the proxy. Where `/v2/` has asked for no token but this is challenged, it gets one.
-async fn through(
-    proxy: &Proxy,
-    target: &str,
-    head: &[u8],
-    is_anonymous: bool,
-) -> Result<Got, Trouble> {
-    let head = read(head).map_err(Trouble::Route)?;
-    let request = request(&head, target);
-    let content = content(proxy, &request).map_err(Trouble::Route)?;
-    let token;
-    let asked = proxy.target(content.upstream, content.path_and_query);
-    let mut journey = Journey {
-        repository: Some(content.repository),
-        ..Journey::new(&request, content.upstream, &content.place, asked)
-    };
-    let trace = &mut Trace::default();
-    let mut reply = proxy.ask_upstream(&mut journey, trace).await?;
-    proxy.learn(&journey, &reply);
-    let id = content.upstream;
-    let is_challenged = reply.head.status == 401 && first_bearer(&reply.head).is_some();
-    if is_challenged && is_anonymous && proxy.shared.accounts.get(id).is_none() {
-        let got = proxy.anonymous_token(&request, id, reply, trace).await;
-        token = got.map_err(Unanswered::Token)?;
-        journey.credentials = Credentials::Token(&token);
-        journey.trail = Trail::new(journey.trail.first().clone(), None);
-        reply = proxy.ask_upstream(&mut journey, trace).await?;
-    }
-    Ok(Got {
-        reply,
-        from: journey.trail.target().origin.clone(),
-    })
-}
-
-fn content(proxy: &Proxy, request: &Request<'_>) -> Result<Content, RouteError> {
-    match proxy.route(request)? {
-        Route::Content(content) => Ok(content),
-        _ => Err(RouteError::NotFound),
-    }
-}
-
-/// By `ns`, which takes any name of an upstream.
-fn target_for_proxy(image: &Reference, part: Part<'_>) -> String {
-    let path = path(&image.repository, part);
-    match &image.host {
-        Some(host) => format!("{path}?ns={host}"),
-        None => path,
-    }
-}
-
-/// By the path, as docker and podman have it.
-fn target_for_docxy(image: &Reference, part: Part<'_>) -> String {
-    path(&image.repository_behind_docxy(), part)
-}
-
-fn path(repository: &str, part: Part<'_>) -> String {
-    match part {
-        Part::Manifest(version) => format!("/v2/{repository}/manifests/{version}"),
-        Part::Blob(digest) => format!("/v2/{repository}/blobs/{digest}"),
-    }
-}
-
-fn head(
+/// The head of a request for a part of an image.
+pub(super) fn head(
     host: Option<&str>,
     how: How,
     part: Part<'_>,

@@ -4,27 +4,28 @@
 //! With `--via` a docxy that runs is asked instead, as its clients ask it.
 
 mod advice;
+mod connection;
 mod door;
 mod image;
+mod passage;
 mod report;
 mod upstream;
 mod via;
 
-use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use rustls::ProtocolVersion;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::runtime;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::advice::{Side, Trouble};
+use self::connection::watcher;
 use self::door::Docxy;
 use self::report::{Checked, Ended, Failure, Notes};
 use crate::config::Config;
@@ -38,10 +39,7 @@ use crate::registry::reference::Reference;
 use crate::registry::route::RouteError;
 use crate::registry::table::UpstreamId;
 use crate::serving::Serving;
-use crate::tls::issuer::issuer;
-use crate::tls::validity::Validity;
 use crate::upstream::Client;
-use crate::upstream::steps::{Step, Watcher};
 
 /// How long one upstream may take, with an image.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -216,69 +214,4 @@ async fn within_limit(check: impl Future<Output = Result<(), Ended>>, notes: &No
         let advice = "something answers, but far too slowly; check again".to_owned();
         notes.failed("time", Failure { what, advice }, Value::Null);
     }
-}
-
-/// Notes how the first connection to `origin` comes about. Those to others belong to the steps that need them.
-fn watcher(notes: &Arc<Notes>, origin: Origin) -> Watcher {
-    let (notes, noted) = (Arc::clone(notes), Mutex::new(HashSet::new()));
-    Watcher::new(move |to, step| {
-        let name = name(&step);
-        let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
-        if *to == origin && noted.insert(name) {
-            note(&notes, step);
-        }
-    })
-}
-
-fn name(step: &Step) -> &'static str {
-    match step {
-        Step::LookedUp { .. } => "dns",
-        Step::Connected { .. } => "connect",
-        Step::Tunnelled { .. } => "proxy",
-        Step::Secured { .. } => "tls",
-    }
-}
-
-fn note(notes: &Notes, step: Step) {
-    let name = name(&step);
-    match step {
-        Step::LookedUp { addresses, took } => {
-            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            let facts = json!({ "addresses": addresses });
-            notes.ok_in(name, took, addresses.join(", "), facts);
-        }
-        Step::Connected { address, took } => {
-            let family = address.map(|address| if address.is_ipv6() { "IPv6" } else { "IPv4" });
-            let address = address.map(|address| address.to_string());
-            let (shown, how) = (address.as_deref().unwrap_or("-"), family.unwrap_or("-"));
-            let facts = json!({ "address": address, "family": family });
-            notes.ok_in(name, took, format_args!("{shown}, {how}"), facts);
-        }
-        Step::Tunnelled { proxy, took } => {
-            let facts = json!({ "proxy": proxy });
-            notes.ok_in(name, took, &proxy, facts);
-        }
-        Step::Secured {
-            version,
-            certificate,
-            took,
-        } => {
-            let version = match version {
-                Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
-                _ => "TLS 1.3",
-            };
-            let issuer = certificate.as_ref().and_then(issuer);
-            let validity = certificate.as_ref().and_then(Validity::of);
-            let until = validity.map(|validity| date(validity.until));
-            let by = issuer.as_deref().unwrap_or("somebody without a name");
-            let end = until.as_deref().unwrap_or("an unknown time");
-            let facts = json!({ "version": version, "issuer": issuer, "expires": until });
-            let text = format_args!("{version}, a certificate by {by}, until {end}");
-            notes.ok_in(name, took, text, facts);
-        }
-    }
-}
-
-fn date(at: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(at).to_string()
 }

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::advice::{self, Side, Trouble};
-use super::door::{self, Door};
+use super::door::Door;
 use super::image;
+use super::passage;
 use super::report::{Ended, Failure, Notes};
 use crate::http::head::ResponseHead;
 use crate::http::write::HeadWriter;
@@ -40,7 +41,7 @@ pub(super) async fn check(
     notes: &Notes,
 ) -> Result<(), Ended> {
     let head = HeadWriter::request(b"GET", PING);
-    let head = door::read(&head.finish());
+    let head = passage::read(&head.finish());
     let checking = Checking {
         proxy,
         id,
@@ -48,7 +49,7 @@ pub(super) async fn check(
         notes,
     };
     let head = head.map_err(|error| checking.refused("v2", error))?;
-    let request = &door::request(&head, PING);
+    let request = &passage::request(&head, PING);
     let wants = checking.ping(request).await?;
     let token = match wants {
         Wants::Nothing => None,
@@ -136,7 +137,7 @@ impl Checking<'_> {
         asked: Option<&Reference>,
     ) -> Result<Option<String>, Ended> {
         if let Some(asked) = asked {
-            let content = door::route(self.proxy, asked);
+            let content = passage::route(self.proxy, asked);
             let content = content.map_err(|error| self.refused("access", error))?;
             bearer.scopes = vec![format!("repository:{}:pull", content.repository())];
         }
