@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::name;
 
@@ -27,7 +27,7 @@ pub enum Manifest {
 }
 
 /// What is somewhere else, by its digest.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
     /// Its digest, which is one.
     pub digest: String,
@@ -36,24 +36,22 @@ pub struct Descriptor {
 }
 
 /// An image of an index.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its manifest.
-    #[serde(flatten)]
     pub manifest: Descriptor,
     /// What it is for.
     pub platform: Option<Platform>,
 }
 
 /// What an image is for.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
     /// Such as `linux`.
     pub os: String,
     /// As Go names it, such as `amd64`.
     pub architecture: String,
     /// Such as `v7`.
-    #[serde(default)]
     pub variant: Option<String>,
 }
 
@@ -67,44 +65,65 @@ impl fmt::Display for NoManifest {
     }
 }
 
-#[derive(Deserialize)]
-struct Document {
-    manifests: Option<Vec<Entry>>,
-    config: Option<Descriptor>,
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-}
-
 impl Manifest {
     /// Reads one. Whatever digests are in it are of the grammar.
     pub fn parse(body: &[u8]) -> Result<Manifest, NoManifest> {
-        let document: Document = serde_json::from_slice(body).map_err(|_| NoManifest)?;
-        let manifest = match document {
-            Document {
-                manifests: Some(entries),
-                ..
-            } => Manifest::Index(entries),
-            Document {
-                config: Some(config),
-                layers,
-                ..
-            } => Manifest::Image { config, layers },
-            _ => return Err(NoManifest),
-        };
-        let is_sound = match &manifest {
-            Manifest::Index(entries) => entries
+        let document: Value = serde_json::from_slice(body).map_err(|_| NoManifest)?;
+        Manifest::read(&document).ok_or(NoManifest)
+    }
+
+    fn read(document: &Value) -> Option<Manifest> {
+        if let Some(entries) = document.get("manifests") {
+            let entries = entries.as_array()?.iter().map(Entry::read);
+            return Some(Manifest::Index(entries.collect::<Option<_>>()?));
+        }
+        let config = Descriptor::read(document.get("config")?)?;
+        let layers = match document.get("layers") {
+            Some(layers) => layers
+                .as_array()?
                 .iter()
-                .all(|entry| name::is_digest(&entry.manifest.digest)),
-            Manifest::Image { config, layers } => {
-                let mut all = layers.iter().chain([config]);
-                all.all(|descriptor| name::is_digest(&descriptor.digest))
-            }
+                .map(Descriptor::read)
+                .collect::<Option<_>>()?,
+            None => Vec::new(),
         };
-        is_sound.then_some(manifest).ok_or(NoManifest)
+        Some(Manifest::Image { config, layers })
     }
 }
 
+impl Descriptor {
+    fn read(value: &Value) -> Option<Descriptor> {
+        let digest = text(value, "digest").filter(|digest| name::is_digest(digest))?;
+        let size = value.get("size")?.as_u64()?;
+        Some(Descriptor { digest, size })
+    }
+}
+
+impl Entry {
+    fn read(value: &Value) -> Option<Entry> {
+        let platform = match value.get("platform") {
+            Some(platform) => Some(Platform::read(platform)?),
+            None => None,
+        };
+        Some(Entry {
+            manifest: Descriptor::read(value)?,
+            platform,
+        })
+    }
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    Some(value.get(key)?.as_str()?.to_owned())
+}
+
 impl Platform {
+    fn read(value: &Value) -> Option<Platform> {
+        Some(Platform {
+            os: text(value, "os")?,
+            architecture: text(value, "architecture")?,
+            variant: text(value, "variant"),
+        })
+    }
+
     /// That of this machine; images are for Linux.
     pub fn of_this_machine() -> Platform {
         let (architecture, variant) = match std::env::consts::ARCH {

@@ -5,12 +5,11 @@ use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What is checked, step by step in order: an upstream, or a docxy from a client's side.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Checked {
     /// What it is called.
     pub(super) name: String,
@@ -19,12 +18,11 @@ pub(super) struct Checked {
     /// Whether all its steps are.
     ok: bool,
     steps: Vec<Step>,
-    #[serde(skip)]
     coming: UnboundedReceiver<Step>,
 }
 
 /// A step.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Step {
     step: &'static str,
     ok: bool,
@@ -34,7 +32,7 @@ pub(super) struct Step {
     /// What to do; for a step that has failed.
     advice: Option<String>,
     /// The same facts as in the text, by name.
-    facts: Map<String, Value>,
+    facts: Value,
 }
 
 /// Why a step has failed, and what to do.
@@ -86,6 +84,11 @@ impl Checked {
         Ok(self)
     }
 
+    fn document(&self) -> Value {
+        let steps: Vec<Value> = self.steps.iter().map(Step::document).collect();
+        json!({ "name": self.name, "url": self.url, "ok": self.ok, "steps": steps })
+    }
+
     /// How many of its steps have failed.
     pub(super) fn failed(&self) -> usize {
         self.steps.iter().filter(|step| !step.ok).count()
@@ -113,6 +116,19 @@ impl fmt::Display for Step {
     }
 }
 
+impl Step {
+    fn document(&self) -> Value {
+        json!({
+            "step": self.step,
+            "ok": self.ok,
+            "ms": self.ms,
+            "text": self.text,
+            "advice": self.advice,
+            "facts": self.facts,
+        })
+    }
+}
+
 impl Notes {
     /// A step that is well, since the last one.
     pub(super) fn ok(&self, step: &'static str, text: impl fmt::Display, facts: Value) {
@@ -135,7 +151,7 @@ impl Notes {
             ms: millis(took),
             text: text.to_string(),
             advice: None,
-            facts: object(facts),
+            facts,
         });
     }
 
@@ -148,12 +164,15 @@ impl Notes {
             ms,
             text: failure.what,
             advice: Some(failure.advice),
-            facts: object(facts),
+            facts,
         });
         Ended
     }
 
-    fn note(&self, step: Step) {
+    fn note(&self, mut step: Step) {
+        if step.facts.is_null() {
+            step.facts = json!({});
+        }
         // Where nobody listens any more there is nobody to tell.
         let _ = self.steps.send(step);
     }
@@ -173,13 +192,6 @@ impl Notes {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn object(facts: Value) -> Map<String, Value> {
-    match facts {
-        Value::Object(facts) => facts,
-        _ => Map::new(),
-    }
 }
 
 /// Prints what is checked as it goes, one after another, and says how many steps have failed.
@@ -206,7 +218,8 @@ pub(super) async fn print_json(checks: Vec<Checked>) -> io::Result<usize> {
         done.push(checked.finish(|_| Ok(())).await?);
     }
     let failed = done.iter().map(Checked::failed).sum();
-    let document = serde_json::json!({ "ok": failed == 0, "checked": done });
-    say(format_args!("{document:#}"))?;
+    let done: Vec<Value> = done.iter().map(Checked::document).collect();
+    let document = json!({ "ok": failed == 0, "checked": done });
+    say(format_args!("{document}"))?;
     Ok(failed)
 }
