@@ -93,3 +93,32 @@ pub(super) async fn read_final_head(
     }
     Err(Fault::Malformed("too many interim answers".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conn::memory;
+    use crate::conn::stream::Stream;
+    use crate::upstream::Over;
+    use std::net::{IpAddr, Ipv4Addr};
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn what_a_server_said_before_it_stopped_reading_is_its_answer() {
+        let (near, mut far) = memory::pair(1024, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let said = b"HTTP/1.1 413 Too Much\r\nContent-Length: 0\r\n\r\n";
+        far.write_all(said).await.unwrap();
+        drop(far);
+        let message = Message {
+            method: b"POST",
+            head: b"POST /token HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\n",
+            body: b"a=bc",
+            over: Over::Any,
+        };
+        let mut conn = Conn::new(Stream::Memory(near));
+        let beginning = ask(&mut conn, &message)
+            .await
+            .map(|beginning| beginning.head.status);
+        assert_eq!(beginning.unwrap(), 413);
+    }
+}

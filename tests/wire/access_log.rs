@@ -4,7 +4,7 @@ use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, ask, before, before_with, blob, get, refused};
 use crate::wire::{Answer, Ask, Client, Server};
 
-const ORDER: [&str; 13] = [
+pub const ORDER: [&str; 13] = [
     "time",
     "client",
     "method",

@@ -25,7 +25,8 @@ fn written(text: &str) -> (TempDir, String) {
     (directory, path)
 }
 
-fn printed(command: &mut Command) -> String {
+/// What `docxy config` prints, and what it says beside it.
+pub fn printed(command: &mut Command) -> (String, String) {
     let Output {
         status,
         stdout,
@@ -36,14 +37,14 @@ fn printed(command: &mut Command) -> String {
         String::from_utf8(stderr).unwrap(),
     );
     assert!(status.success(), "{wrong}");
-    said
+    (said, wrong)
 }
 
 #[test]
 fn flags_override_variables_and_both_override_the_file() {
     let text = "drain = '1s'\nbody_timeout = '1s'\nclient_timeout = '1s'\nallow_client = ['10.0.0.0/8']\nlog = 'error'";
     let (_directory, path) = written(text);
-    let said = printed(
+    let (said, _) = printed(
         docxy()
             .env("DOCXY_CONFIG", &path)
             .env("DOCXY_BODY_TIMEOUT", "2s")
@@ -86,9 +87,10 @@ fn what_is_printed_says_the_same_when_it_is_read() {
         "--listen",
         ":443",
     ];
-    let first = printed(docxy().args(flags));
+    let (first, _) = printed(docxy().args(flags));
     let (_directory, path) = written(&first);
-    assert_eq!(printed(docxy().args(["--config", &path])), first);
+    let (again, _) = printed(docxy().args(["--config", &path]));
+    assert_eq!(again, first);
     let upstream = |name: &str| {
         let after = first.split_once(&format!("name = \"{name}\"\n")).unwrap().1;
         after.split("[[").next().unwrap().to_owned()
@@ -183,7 +185,7 @@ fn the_examples_comments_are_keys() {
         })
         .collect();
     let (_directory, path) = written(&uncommented);
-    let said = printed(docxy().args(["--config", &path]));
+    let (said, _) = printed(docxy().args(["--config", &path]));
     for key in [
         "mount",
         "catalog",

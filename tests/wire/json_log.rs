@@ -5,27 +5,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::access_log::ORDER;
 use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, NAME, before_with, blob, settled};
 use crate::wire::{Answer, Ask, Client, Server};
 
 const JSON: [&str; 4] = ["--log-format", "json", "--log", "debug"];
-
-const FIELDS: [&str; 13] = [
-    "time",
-    "client",
-    "method",
-    "target",
-    "status",
-    "bytes",
-    "duration_ms",
-    "upstream",
-    "upstream_status",
-    "reused",
-    "retries",
-    "hops",
-    "resumes",
-];
 
 /// All lines so far, each read as an object with a time.
 fn objects(lines: &[String]) -> Vec<Value> {
@@ -59,7 +44,7 @@ fn a_request_is_an_object_with_the_fields_of_the_text() {
     };
     for object in [first, health, refused] {
         let keys = object.as_object().unwrap().keys().map(String::as_str);
-        assert_eq!(keys.collect::<BTreeSet<_>>(), BTreeSet::from(FIELDS));
+        assert_eq!(keys.collect::<BTreeSet<_>>(), BTreeSet::from(ORDER));
         assert_eq!(object["client"], "127.0.0.1");
         assert!(object["duration_ms"].is_u64() && object["reused"].is_boolean());
     }

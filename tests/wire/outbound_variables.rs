@@ -1,8 +1,9 @@
 //! Proxies that the environment names, and what may be said of proxies where everyone can read it.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Command;
 
+use crate::config_file::printed;
 use crate::docxy::Docxy;
 use crate::stand::{NAME, get};
 use crate::wire::tunnel::Proxy;
@@ -222,16 +223,7 @@ fn what_makes_no_sense_names_its_flag() {
 #[test]
 fn what_is_printed_says_the_same_and_hides_logins() {
     let printed = |command: &mut Command| {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = command.arg("config").output().unwrap();
-        let (said, wrong) = (
-            String::from_utf8(stdout).unwrap(),
-            String::from_utf8(stderr).unwrap(),
-        );
-        assert!(status.success(), "{wrong}");
+        let (said, wrong) = printed(command);
         assert!(
             !said.contains("s3cret") && !wrong.contains("s3cret"),
             "{said}{wrong}"

@@ -40,7 +40,8 @@ pub fn cases() -> Vec<Answer> {
         bad("HTTP/2", line("HTTP/2 200")),
         bad("lower case", line("http/1.1 200 OK")),
         bad("another protocol", line("ICY 200 OK")),
-        bad("an empty line before it", "\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
+        bad("an empty line before it", "\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        bad("two empty lines before it", "\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
         bad("LF after it", "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n"),
         bad("a request", "GET /v2/ HTTP/1.1\r\nHost: h\r\n\r\n"),
     ]
