@@ -38,7 +38,7 @@ pub(super) async fn check(door: &Door<'_>, image: &Reference, notes: &Notes) -> 
         return Err(asking.odd("manifest", what));
     };
     let size = Bytes(layers.iter().map(|layer| layer.size).sum());
-    let text = format!("{} layers, {size}", layers.len());
+    let text = format!("layers: {}, {size}", layers.len());
     let facts = json!({ "layers": layers.len(), "size": size.0 });
     notes.ok("image", text, facts);
     asking.config(&config).await?;
