@@ -1,7 +1,7 @@
 use super::super::access::{Access, Identity};
 use super::super::table::{Table, UpstreamId};
 use super::super::token::Parameters;
-use super::{assert_repository, parts, rules, shared_table};
+use super::{assert_repository, parts, rules, shared_table, table};
 
 /// A query or form of a token request, the realm's own query and its service: what is sent asks for what may pass only, and
 /// an anonymous request says nothing of who asks.
@@ -54,9 +54,16 @@ fn check(
     for identity in [Identity::Own, Identity::Anonymous] {
         let written = parameters.rewrite(table, upstream, service, None, identity);
         let again = Parameters::parse(&written).expect("what is written parses");
-        let asked = again.repositories(table, upstream);
-        assert_eq!(asked, repositories, "{written}");
-        assert_eq!(again.check(table, upstream, access), Ok(()), "{written}");
+        // A registry takes names by the letter, also those that begin like its own name.
+        let registry = reader();
+        let its = registry.default_upstream();
+        assert_eq!(
+            again.repositories(&registry, its),
+            repositories,
+            "{written}"
+        );
+        let open = Access::open(&registry);
+        assert_eq!(again.check(&registry, its, &open), Ok(()), "{written}");
         if let Some(service) = service {
             assert_eq!(
                 again.value("service").as_deref(),
@@ -75,4 +82,9 @@ fn check(
         );
         assert!(Parameters::parse(&with_own).is_ok(), "{with_own}");
     }
+}
+
+/// A registry to which no name in a scope means anything but a repository.
+fn reader() -> Table {
+    table(&["reader.test"])
 }
