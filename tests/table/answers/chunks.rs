@@ -47,6 +47,7 @@ fn malformed() -> Vec<Answer> {
         first("an extension of 257 bytes", &format!("5;{}\r\nhello\r\n0\r\n\r\n", "e".repeat(257))),
         first("no chunks", "hello"),
         broken("LF after data", chunked("5\r\nhello\n0\r\n\r\n"), "hello"),
+        broken("CR and another byte after data", chunked("5\r\nhello\rX0\r\n\r\n"), "hello"),
         broken("any two bytes after data", chunked("5\r\nhelloXX0\r\n\r\n"), "hello"),
         broken("less data than its size", chunked("6\r\nhello\r\n0\r\n\r\n"), "hello\r"),
         broken("more data than its size", chunked("5\r\nhelloX\r\n0\r\n\r\n"), "hello"),

@@ -98,6 +98,7 @@ fn line_ends() -> Vec<Request> {
         malformed("CR after a size", "1c\rscope=repository:CASE/b:pull\r\n0\r\n\r\n"),
         malformed("CR after data", "1c\r\nscope=repository:CASE/b:pull\r0\r\n\r\n"),
         malformed("CR CR LF after a size", "1c\r\r\nscope=repository:CASE/b:pull\r\n0\r\n\r\n"),
+        malformed("CR and another byte after data", "1c\r\nscope=repository:CASE/b:pull\rX0\r\n\r\n"),
         malformed("any two bytes after data", "1c\r\nscope=repository:CASE/b:pullXX0\r\n\r\n"),
         malformed("nothing after data", "1c\r\nscope=repository:CASE/b:pull0\r\n\r\n"),
         malformed("more data than its size", "1b\r\nscope=repository:CASE/b:pull\r\n0\r\n\r\n"),
