@@ -12,13 +12,14 @@ pub fn proxies(variable: impl Fn(&str) -> Option<String>) -> Result<Proxies, Str
         let mut said = said.filter_map(|(name, value)| Some((name, value?)));
         said.find(|(_, value)| !value.is_empty())
     };
-    let proxy = |names: &[&'static str]| {
-        match first(names) {
+    let proxy = |names: &[&'static str]| match first(names) {
         None => Ok(None),
         Some((name, value)) => OutboundProxy::parse(&value).map_err(|why| {
-            format!("the variable {name} names a proxy that docxy cannot use: {why}; mend it, or override it with --upstream-proxy direct")
+            format!(
+                "the variable {name} names a proxy that docxy cannot use: {why}; \
+                 mend it, or override it with --upstream-proxy direct"
+            )
         }),
-    }
     };
     let mut proxies = Proxies {
         http: proxy(&["http_proxy", "all_proxy", "ALL_PROXY"])?,

@@ -242,14 +242,16 @@ impl Proxy {
             .send(origin, egress, reach, &message, &mut journey.tries)
             .await;
         let repeated = journey.tries.repeated() - before;
-        trace.retries += repeated;
-        self.shared
-            .counted
-            .of_any(journey.upstream)
-            .retried(repeated);
+        self.note_retries(journey, repeated, trace);
         let reply = sent?;
         trace.note(&reply);
         Ok(reply)
+    }
+
+    /// Something was sent, or is to be sent, so many times again.
+    pub(super) fn note_retries(&self, journey: &Journey<'_>, times: u32, trace: &mut Trace) {
+        trace.retries += times;
+        self.shared.counted.of_any(journey.upstream).retried(times);
     }
 
     /// URLs signed for GET refuse a HEAD. The size of a blob is then asked for with a GET of its first byte.

@@ -35,8 +35,7 @@ impl Proxy {
         if !is_expired(journey, &reply) || journey.tries.again_after(Duration::ZERO).is_none() {
             return Ok(reply);
         }
-        trace.retries += 1;
-        self.shared.counted.of_any(journey.upstream).retried(1);
+        self.note_retries(journey, 1, trace);
         reply.discard(&self.client);
         journey.trail = Trail::new(journey.trail.first().clone(), None);
         Box::pin(self.bear_with(journey, trace)).await
@@ -54,8 +53,7 @@ impl Proxy {
         let Some(pause) = pause else {
             return answer;
         };
-        trace.retries += 1;
-        self.shared.counted.of_any(journey.upstream).retried(1);
+        self.note_retries(journey, 1, trace);
         let (asked, in_ms) = (trace.asked(), pause.as_millis());
         self.shared.log.debug(format_args!(
             "{asked}: a bad moment; another try in {in_ms} ms"
