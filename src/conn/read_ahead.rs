@@ -2,11 +2,11 @@
 
 use std::io::{self, IoSlice};
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::conn::spare;
@@ -57,17 +57,15 @@ impl ReadAhead {
     }
 
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.tcp.poll_read_ready(cx))?;
-            self.ahead = spare::lend(self.room);
-            let mut room = (&mut self.ahead).limit(self.room);
-            match self.tcp.try_read_buf(&mut room) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.replace(BytesMut::new());
-                }
-                done => return Poll::Ready(done),
-            }
+        ready!(self.tcp.poll_read_ready(cx))?;
+        self.ahead = spare::lend(self.room);
+        let mut room = (&mut self.ahead).limit(self.room);
+        // This one, unlike `try_read_buf`, notices that it took all there was: the next waits without asking the system.
+        let read = pin!(self.tcp.read_buf(&mut room)).poll(cx);
+        if !matches!(read, Poll::Ready(Ok(1..))) {
+            self.replace(BytesMut::new());
         }
+        read
     }
 }
 
@@ -127,7 +125,8 @@ impl AsyncWrite for ReadAhead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use std::task::Waker;
+    use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
 
     async fn connected() -> (TcpStream, ReadAhead) {
@@ -159,6 +158,20 @@ mod tests {
             assert!(first == [7] && rest.iter().all(|&byte| byte == 7));
             assert!(near.ahead.is_empty());
         }
+    }
+
+    #[tokio::test]
+    async fn after_all_there_was_the_system_is_not_asked_again() {
+        let (mut far, mut near) = connected().await;
+        far.write_all(b"abc").await.unwrap();
+        near.want(RECORD);
+        assert_eq!(near.read_u8().await.unwrap(), b'a');
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(near.tcp.poll_read_ready(&mut cx).is_pending());
+        far.write_all(b"d").await.unwrap();
+        let mut rest = [0; 3];
+        near.read_exact(&mut rest).await.unwrap();
+        assert_eq!(&rest, b"bcd");
     }
 
     #[tokio::test]
