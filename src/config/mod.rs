@@ -1,6 +1,7 @@
 //! What docxy is to do: [`settings`] declares what can be set, by flag, variable and [`file`](mod@file); [`load`] puts the three
 //! together, and here they are checked, once. Whatever is in a [`Config`] makes sense.
 
+mod conflicts;
 pub mod fault;
 pub mod file;
 #[cfg(any(test, fuzzing))]
@@ -11,25 +12,25 @@ pub mod period;
 pub mod reaching;
 pub mod settings;
 mod shown;
+mod table;
 pub mod upstreams;
+mod values;
 mod warnings;
 
-use std::cmp::Ordering;
 use std::env;
-use std::iter::zip;
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use self::fault::{Fault, Key};
-use self::period::Period;
 use self::reaching::Reaching;
 use self::settings::Settings;
 use self::upstreams::UpstreamSettings;
+use self::values::{
+    parse_admin, parse_net, parse_public_url, read_each, some_time, tls_pairs, workers,
+};
 use crate::account::AccountSettings;
 use crate::acme;
 use crate::args::Args;
@@ -42,9 +43,6 @@ use crate::selfmade::names::{self, Wanted};
 use crate::state;
 use crate::timeouts::Timeouts;
 use crate::tls::pairs::Pair;
-
-/// More threads than this help nobody: each has a runtime and connections to upstreams of its own.
-const MAX_WORKERS: usize = 1024;
 
 /// What docxy is to do.
 #[derive(Clone, Debug)]
@@ -110,9 +108,9 @@ impl Config {
         let allow_client = read_each("allow_client", &settings.allow_client, parse_net)?;
         let deny_client = read_each("deny_client", &settings.deny_client, parse_net)?;
         let trusted_proxy = read_each("trusted_proxy", &settings.trusted_proxy, parse_net)?;
-        let upstreams = without_overridden(&settings);
-        let table = table(&settings, &upstreams)?;
-        let access = access(&settings, &upstreams, &table)?;
+        let upstreams = table::without_overridden(&settings);
+        let table = table::table(&settings, &upstreams)?;
+        let access = table::access(&settings, &upstreams, &table)?;
         let environment = |name: &str| env::var(name).ok();
         let reaching = reaching::reaching(&settings, &upstreams, &table, &environment)?;
         let accounts = upstreams::accounts(&upstreams, &table)?;
@@ -121,7 +119,7 @@ impl Config {
         let acme = acme::settings::Settings::from_args(settings.acme.clone())
             .map_err(|(key, why)| Key::of(key).fault(&why))?;
         if acme.is_some() {
-            check_acme(!pairs.is_empty(), &listen)?;
+            conflicts::check_acme(!pairs.is_empty(), &listen)?;
         }
         let timeouts = Timeouts {
             body: some_time("body_timeout", settings.body_timeout)?,
@@ -169,45 +167,6 @@ impl Config {
     /// By which proxies docxy goes out, a line for each.
     pub fn ways(&self) -> Vec<String> {
         self.reaching.lines(&self.table)
-    }
-
-    /// What an account may pull must not be given to strangers unless that is meant.
-    fn check_public_accounts(&self) -> Result<(), Fault> {
-        let Some(id) = self
-            .table
-            .ids()
-            .find(|id| self.accounts[id.index()].is_some())
-        else {
-            return Ok(());
-        };
-        let asks_for_certificates =
-            |listen: &Listen| self.client_ca.is_some() && self.scheme(listen) == Scheme::Https;
-        let is_open = |listen: &&Listen| {
-            !listen.is_loopback() && self.allow_client.is_empty() && !asks_for_certificates(listen)
-        };
-        match self.listen.iter().find(is_open) {
-            Some(listen) if !self.settings.public_accounts => {
-                let why = format_args!(
-                    "whoever reaches port {} could pull what the account of {} may; name the clients with --allow-client \
-                     or --client-ca, or say that it is meant with --public-accounts",
-                    listen.port,
-                    self.table.get(id).name
-                );
-                Err(Key::of("listen").fault(&why))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whoever wants certificates of clients must not get an open door instead.
-    fn check_client_ca(&self) -> Result<(), Fault> {
-        let mut schemes = self.listen.iter().map(|listen| self.scheme(listen));
-        if self.client_ca.is_some() && schemes.all(|scheme| scheme == Scheme::Http) {
-            return Err(Key::of("client_ca").fault(
-                &"no listener speaks https; add --tls-cert and --tls-key, or --listen https://ADDR:PORT",
-            ));
-        }
-        Ok(())
     }
 
     /// What is spoken on a listener.
@@ -264,161 +223,13 @@ impl Config {
     }
 }
 
-/// One address, where nothing but plain HTTP is spoken.
-fn parse_admin(text: &str) -> Result<Listen, Fault> {
-    let fault = |why: &str| Key::of("admin").fault(&format_args!("{text:?}: {why}"));
-    let admin: Listen = text.parse().map_err(|why: String| fault(&why))?;
-    if admin.scheme.is_some() {
-        return Err(fault(
-            "it is plain HTTP always; write ADDR:PORT, such as 127.0.0.1:9090",
-        ));
-    }
-    Ok(admin)
-}
-
-fn tls_pairs(certs: &[PathBuf], keys: &[PathBuf]) -> Result<Vec<Pair>, Fault> {
-    let counts = format!("{} certificates and {} keys", certs.len(), keys.len());
-    match certs.len().cmp(&keys.len()) {
-        Ordering::Equal => Ok(zip(certs.to_vec(), keys.to_vec())
-            .map(|(cert, key)| Pair { cert, key })
-            .collect()),
-        Ordering::Greater => Err(Key::of("tls_cert").fault(&format_args!(
-            "{counts}; give each its private key with --tls-key, in the same order"
-        ))),
-        Ordering::Less => Err(Key::of("tls_key").fault(&format_args!(
-            "{counts}; give each its certificate with --tls-cert, in the same order"
-        ))),
-    }
-}
-
-/// One source of certificates at a time, and a listener to prove names on.
-fn check_acme(has_certificate: bool, listen: &[Listen]) -> Result<(), Fault> {
-    let key = Key::of("acme_domain");
-    if has_certificate {
-        return Err(key.fault(&"--tls-cert is given too; take one of the two"));
-    }
-    let speaks_https = |listen: &Listen| listen.scheme(Certificate::Configured) == Scheme::Https;
-    if !listen.iter().any(speaks_https) {
-        return Err(key.fault(&"no listener speaks https; add one, such as --listen 0.0.0.0:443"));
-    }
-    Ok(())
-}
-
-fn read_each<T>(
-    name: &'static str,
-    texts: &[String],
-    mut read: impl FnMut(&str) -> Result<T, String>,
-) -> Result<Vec<T>, Fault> {
-    let texts = texts.iter().enumerate();
-    texts
-        .map(|(at, text)| {
-            let fault = |why| Key::item(name, at).fault(&format_args!("{text:?}: {why}"));
-            read(text).map_err(fault)
-        })
-        .collect()
-}
-
-fn some_time(name: &'static str, period: Period) -> Result<Duration, Fault> {
-    match period.duration() {
-        Duration::ZERO => Err(Key::of(name).fault(&"it has to be longer than nothing")),
-        duration => Ok(duration),
-    }
-}
-
-fn workers(wanted: Option<NonZeroUsize>) -> Result<NonZeroUsize, Fault> {
-    let one_for_each_core = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    match wanted {
-        Some(wanted) if wanted.get() > MAX_WORKERS => {
-            let why = format_args!("it is no number from 1 to {MAX_WORKERS}");
-            Err(Key::of("workers").fault(&why))
-        }
-        wanted => Ok(wanted.unwrap_or_else(one_for_each_core)),
-    }
-}
-
-/// The upstreams without what a flag says in its place.
-fn without_overridden(settings: &Settings) -> Vec<UpstreamSettings> {
-    let mut upstreams = settings.upstream.clone();
-    for upstream in &mut upstreams {
-        if !settings.upstream_alias.is_empty() {
-            upstream.aliases.clear();
-        }
-        if !settings.realm_host.is_empty() {
-            upstream.realm_host = None;
-        }
-        if !settings.allow.is_empty() {
-            upstream.allow = None;
-        }
-        if !settings.deny.is_empty() {
-            upstream.deny.clear();
-        }
-    }
-    upstreams
-}
-
-fn table(settings: &Settings, upstreams: &[UpstreamSettings]) -> Result<Table, Fault> {
-    let mut table = upstreams::table(upstreams)?;
-    for (key, name, host) in pairs("upstream_alias", &settings.upstream_alias)? {
-        let added = table.add_alias(name, host);
-        added.map_err(|error| key.fault(&error))?;
-    }
-    for (key, name, host) in pairs("realm_host", &settings.realm_host)? {
-        let set = table.set_realm_host(name, host);
-        set.map_err(|error| key.fault(&error))?;
-    }
-    read_each("mount", &settings.mount, |text| {
-        table.add_mount(text).map_err(|error| error.to_string())
-    })?;
-    Ok(table)
-}
-
-fn access(
-    settings: &Settings,
-    upstreams: &[UpstreamSettings],
-    table: &Table,
-) -> Result<Access, Fault> {
-    let mut access = upstreams::access(upstreams, table)?;
-    let allowed = access.allow_only(&settings.allow, table);
-    allowed.map_err(|error| Key::of("allow").fault(&error))?;
-    let denied = access.deny_also(&settings.deny, table);
-    denied.map_err(|error| Key::of("deny").fault(&error))?;
-    if settings.catalog {
-        access.show_catalogs();
-    }
-    Ok(access)
-}
-
-fn pairs<'a>(
-    name: &'static str,
-    texts: &'a [String],
-) -> Result<Vec<(Key, &'a str, &'a str)>, Fault> {
-    let key = Key::of(name);
-    let split = |text: &'a String| match text.split_once('=') {
-        Some((name, value)) => Ok((key, name, value)),
-        None => Err(key.fault(&format_args!("{text:?} is not NAME=HOST"))),
-    };
-    texts.iter().map(split).collect()
-}
-
-fn parse_public_url(text: &str) -> Result<Origin, Fault> {
-    Origin::parse(text).map_err(|error| {
-        let what = format_args!("{text:?} is not scheme, host and port alone, such as https://docxy.example:5000: {error}");
-        Key::of("public_url").fault(&what)
-    })
-}
-
-fn parse_net(text: &str) -> Result<IpNet, String> {
-    let net: Result<IpNet, _> = text.parse();
-    net.or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| "it is neither a network such as 10.0.0.0/8 nor an address".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::Parser;
+    use std::net::IpAddr;
 
-    fn config(flags: &str) -> Result<Config, String> {
+    pub(super) fn config(flags: &str) -> Result<Config, String> {
         let args = Args::parse_from(std::iter::once("docxy").chain(flags.split_whitespace()));
         Config::from_args(args).map_err(|error| error.to_string())
     }
@@ -539,40 +350,5 @@ mod tests {
                 "{flags}: {error}"
             );
         }
-    }
-
-    #[test]
-    fn open_doors_are_pointed_out() {
-        let warnings = |flags: &str| config(flags).unwrap().warnings();
-        let acme = "--acme-domain a.test --acme-agree-tos --allow-client ::1";
-        assert!(warnings(&format!("{acme} --listen :443")).is_empty());
-        let elsewhere = warnings(&format!("{acme} --listen :5000"));
-        assert!(
-            elsewhere.len() == 1 && elsewhere[0].contains("port 443"),
-            "{elsewhere:?}"
-        );
-        assert!(warnings("--listen 127.0.0.1:0 --listen localhost:0").is_empty());
-        let open = warnings("--listen 0.0.0.0:5000");
-        assert!(
-            open.len() == 2
-                && open[0].contains("--allow-client")
-                && open[1].contains("--public-url"),
-            "{open:?}"
-        );
-        assert!(
-            warnings("--listen :5000 --allow-client 10.0.0.0/8 --public-url http://a.test")
-                .is_empty()
-        );
-        assert!(warnings("--listen https://:5000 --allow docker.io/a/*").is_empty());
-        assert_eq!(warnings("--tls-name a.test").len(), 1);
-        assert!(warnings("--listen https://[::1]:0 --tls-name a.test").is_empty());
-        assert_eq!(
-            warnings("--listen http://:80 --allow docker.io/a/*").len(),
-            1
-        );
-        let marked = "--listen proxy+https://:443 --allow docker.io/a/*";
-        assert!(warnings(marked)[0].contains("--trusted-proxy"));
-        assert!(warnings(&format!("{marked} --trusted-proxy 10.0.0.1")).is_empty());
-        assert_eq!(warnings("--trusted-proxy 0.0.0.0/0").len(), 1);
     }
 }

@@ -67,3 +67,43 @@ impl Config {
         warnings
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::config;
+
+    #[test]
+    fn open_doors_are_pointed_out() {
+        let warnings = |flags: &str| config(flags).unwrap().warnings();
+        let acme = "--acme-domain a.test --acme-agree-tos --allow-client ::1";
+        assert!(warnings(&format!("{acme} --listen :443")).is_empty());
+        let elsewhere = warnings(&format!("{acme} --listen :5000"));
+        assert!(
+            elsewhere.len() == 1 && elsewhere[0].contains("port 443"),
+            "{elsewhere:?}"
+        );
+        assert!(warnings("--listen 127.0.0.1:0 --listen localhost:0").is_empty());
+        let open = warnings("--listen 0.0.0.0:5000");
+        assert!(
+            open.len() == 2
+                && open[0].contains("--allow-client")
+                && open[1].contains("--public-url"),
+            "{open:?}"
+        );
+        assert!(
+            warnings("--listen :5000 --allow-client 10.0.0.0/8 --public-url http://a.test")
+                .is_empty()
+        );
+        assert!(warnings("--listen https://:5000 --allow docker.io/a/*").is_empty());
+        assert_eq!(warnings("--tls-name a.test").len(), 1);
+        assert!(warnings("--listen https://[::1]:0 --tls-name a.test").is_empty());
+        assert_eq!(
+            warnings("--listen http://:80 --allow docker.io/a/*").len(),
+            1
+        );
+        let marked = "--listen proxy+https://:443 --allow docker.io/a/*";
+        assert!(warnings(marked)[0].contains("--trusted-proxy"));
+        assert!(warnings(&format!("{marked} --trusted-proxy 10.0.0.1")).is_empty());
+        assert_eq!(warnings("--trusted-proxy 0.0.0.0/0").len(), 1);
+    }
+}
