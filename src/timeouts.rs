@@ -14,8 +14,8 @@ pub const SPARE_PLACE: Duration = Duration::from_secs(2);
 /// A client's connection between two requests; longer than the 60 s of most clients, so that they close first.
 pub const CLIENT_IDLE: Duration = Duration::from_secs(75);
 
-/// The same for as long as nothing else is waited for; also how late a stop is noticed where a request has just been answered.
-pub const CLIENT_SOON_BACK: Duration = Duration::from_millis(20);
+/// The same for as long as no connection of its own has to be told of a stop, or that its place is needed.
+pub const CLIENT_SOON_BACK: Duration = Duration::from_secs(1);
 
 /// A TLS handshake, on either side.
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);

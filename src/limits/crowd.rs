@@ -11,6 +11,8 @@ pub struct Crowd {
     count: AtomicUsize,
     /// Wakes them in the order in which they came.
     longest: Notify,
+    /// One was to be pushed out, and nobody was there.
+    missed: Notify,
 }
 
 /// One of a crowd.
@@ -23,6 +25,7 @@ impl Crowd {
             room,
             count: AtomicUsize::new(0),
             longest: Notify::new(),
+            missed: Notify::new(),
         }
     }
 
@@ -48,8 +51,15 @@ impl Crowd {
         let is_anyone_there = !self.is_empty();
         if is_anyone_there {
             self.longest.notify_one();
+        } else {
+            self.missed.notify_waiters();
         }
         is_anyone_there
+    }
+
+    /// Waits until somebody was to be pushed out and nobody was there: who may belong to it should, soon.
+    pub async fn missed(&self) {
+        self.missed.notified().await;
     }
 }
 
@@ -100,7 +110,10 @@ mod tests {
     #[test]
     fn nobody_is_pushed_out_of_an_empty_crowd() {
         let crowd = Crowd::new(1);
+        let mut missed = pin!(crowd.missed());
+        assert!(!is_out(missed.as_mut()));
         assert!(!crowd.push_out());
+        assert!(is_out(missed));
         assert!(!is_out(pin!(crowd.pushed_out())));
     }
 }

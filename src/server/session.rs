@@ -93,7 +93,7 @@ impl Session<'_> {
         tokio::select! {
             biased;
             readable = self.client.idle() => readable.is_ok(),
-            () = self.beat.two() => false,
+            () = self.beat.moment() => false,
         }
     }
 

@@ -144,7 +144,7 @@ async fn work(
 ) {
     // Not at once: what panics in it is begun again.
     let mut sweep = interval_at(Instant::now() + SWEEP, SWEEP);
-    let mut beating = pin!(beat.run());
+    let mut beating = pin!(beat.run(async || is_pressed(current, stop).await));
     loop {
         #[cfg(debug_assertions)]
         provoked::in_worker();
@@ -171,6 +171,15 @@ async fn work(
             _ = sweep.tick() => current.get().client.sweep(),
             () = &mut beating => {}
         }
+    }
+}
+
+/// Waits until connections that were busy a moment ago are needed or are to end.
+async fn is_pressed(current: &Current, stop: &Stop) {
+    let admission = Arc::clone(&current.get().shared.admission);
+    tokio::select! {
+        () = stop.requested() => {}
+        () = admission.idle.missed() => {}
     }
 }
 

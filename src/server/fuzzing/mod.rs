@@ -105,7 +105,7 @@ async fn run(options: &[u8], clients: &[Client], upstreams: Vec<Script>) -> Vec<
     let (stopper, stop) = stop::channel();
     let beat = Arc::new(Beat::of(timeouts::CLIENT_SOON_BACK));
     let beating = Arc::clone(&beat);
-    let beating = tokio::spawn(async move { beating.run().await });
+    let beating = tokio::spawn(async move { beating.run(std::future::pending).await });
     let mut running = Vec::new();
     for client in clients {
         let (near, far) = memory::pair(capacity, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
