@@ -128,7 +128,7 @@ fn head(parts: &Parts, target: &Target, length: usize) -> Vec<u8> {
     head.finish()
 }
 
-async fn answer(target: &Target, mut reply: Reply) -> Result<BytesResponse, Error> {
+async fn answer(target: &Target, mut reply: Box<Reply>) -> Result<BytesResponse, Error> {
     let body = collect(target, &mut reply).await.map_err(other)?;
     let fields = &reply.head.fields;
     let is_problem = fields

@@ -78,7 +78,7 @@ impl Proxy {
         &self,
         request: &Request<'_>,
         upstream: UpstreamId,
-        challenge: Reply,
+        challenge: Box<Reply>,
         trace: &mut Trace,
     ) -> Result<String, NoToken> {
         if request.has_login() {

@@ -195,7 +195,7 @@ impl Proxy {
         &self,
         journey: &mut Journey<'_>,
         trace: &mut Trace,
-    ) -> Result<Reply, Mishap> {
+    ) -> Result<Box<Reply>, Mishap> {
         loop {
             let reply = self.send(journey, trace).await?;
             let location = reply.head.fields.first("location");
@@ -226,7 +226,7 @@ impl Proxy {
         &self,
         journey: &mut Journey<'_>,
         trace: &mut Trace,
-    ) -> Result<Reply, UpstreamError> {
+    ) -> Result<Box<Reply>, UpstreamError> {
         let message = Message {
             method: journey.method,
             head: &journey.head(&self.shared.via),
@@ -258,7 +258,7 @@ impl Proxy {
     async fn ask_for_size(
         &self,
         journey: Journey<'_>,
-        refused: Reply,
+        refused: Box<Reply>,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         let mut asking = Journey {
@@ -297,7 +297,7 @@ impl Proxy {
     pub(crate) fn pass(
         &self,
         journey: &Journey<'_>,
-        reply: Reply,
+        reply: Box<Reply>,
         kind: Option<Kind>,
     ) -> Result<Response, Answer> {
         let status = reply.head.status;

@@ -30,7 +30,7 @@ impl Proxy {
         &self,
         journey: &mut Journey<'_>,
         trace: &mut Trace,
-    ) -> Result<Reply, Mishap> {
+    ) -> Result<Box<Reply>, Mishap> {
         let reply = self.bear_with(journey, trace).await?;
         if !is_expired(journey, &reply) || journey.tries.again_after(Duration::ZERO).is_none() {
             return Ok(reply);
@@ -46,7 +46,7 @@ impl Proxy {
         &self,
         journey: &mut Journey<'_>,
         trace: &mut Trace,
-    ) -> Result<Reply, Mishap> {
+    ) -> Result<Box<Reply>, Mishap> {
         let answer = self.travel(journey, trace).await;
         let pause = moment(journey, &answer).map(|wait| wait + spread(JITTER));
         let pause = pause.and_then(|pause| journey.tries.again_after(pause));
@@ -76,7 +76,7 @@ fn is_expired(journey: &Journey<'_>, reply: &Reply) -> bool {
 }
 
 /// How long to wait for a better answer of a CDN than this one; `None` if it is to stand.
-fn moment(journey: &Journey<'_>, answer: &Result<Reply, Mishap>) -> Option<Duration> {
+fn moment(journey: &Journey<'_>, answer: &Result<Box<Reply>, Mishap>) -> Option<Duration> {
     if journey.method != b"GET" || journey.trail.hops() == 0 {
         return None;
     }

@@ -141,10 +141,6 @@ pub struct Request<'a> {
 
 /// An answer, up to what depends on the client's connection.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one per connection, and it is moved once"
-)]
 pub enum Response {
     /// docxy's own.
     Own(Answer),

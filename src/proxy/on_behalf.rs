@@ -100,7 +100,7 @@ impl Proxy {
         &self,
         journey: &mut Journey<'_>,
         trace: &mut Trace,
-    ) -> Result<Reply, Unanswered> {
+    ) -> Result<Box<Reply>, Unanswered> {
         let (request, credentials) = (journey.request, journey.credentials);
         let account = journey.upstream.and_then(|upstream| {
             let account = self.account_for(request, upstream, credentials)?;
@@ -120,7 +120,7 @@ impl Proxy {
         repository: Range<usize>,
         journey: &mut Journey<'_>,
         trace: &mut Trace,
-    ) -> Result<Reply, Unanswered> {
+    ) -> Result<Box<Reply>, Unanswered> {
         let request = journey.request;
         let path = &journey.trail.first().path_and_query;
         let repository = &path.get(repository).unwrap_or_default().to_owned();

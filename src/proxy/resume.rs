@@ -59,7 +59,7 @@ impl Proxy {
         unfinished: &mut Unfinished,
         passed: u64,
         trace: &mut Trace,
-    ) -> Option<Reply> {
+    ) -> Option<Box<Reply>> {
         while let Some(pause) = unfinished.attempts.pause(passed) {
             sleep(pause).await;
             match self.go_on(request, unfinished, passed, trace).await {
@@ -85,7 +85,7 @@ impl Proxy {
         unfinished: &mut Unfinished,
         passed: u64,
         trace: &mut Trace,
-    ) -> Result<Reply, Setback> {
+    ) -> Result<Box<Reply>, Setback> {
         let again = unfinished.trail.clone();
         if again.hops() > 0 {
             // A signed URL may have expired, and a CDN's machine may be broken: what fails there says little.
@@ -99,7 +99,7 @@ impl Proxy {
         let own = (unfinished.credentials, unfinished.grant.clone());
         let rest = self.rest(request, unfinished, anew.clone(), own, passed, trace);
         let challenge = match rest.await {
-            Err(Setback::Challenged(challenge)) => *challenge,
+            Err(Setback::Challenged(challenge)) => challenge,
             rest => return rest,
         };
         let token;
@@ -134,7 +134,7 @@ impl Proxy {
         (credentials, grant): (Credentials<'_>, Option<Grant>),
         passed: u64,
         trace: &mut Trace,
-    ) -> Result<Reply, Setback> {
+    ) -> Result<Box<Reply>, Setback> {
         let range = unfinished
             .span
             .rest(passed)
@@ -159,7 +159,7 @@ impl Proxy {
             .map_err(Setback::Mishap)?;
         if reply.head.status == 401 && !journey.trail.has_left() {
             self.learn(&journey, &reply);
-            return Err(Setback::Challenged(Box::new(reply)));
+            return Err(Setback::Challenged(reply));
         }
         let trail = journey.trail;
         let BodyFraming::Length(length) = reply.framing else {

@@ -24,7 +24,7 @@ const PAUSES: [Duration; 3] = [
 #[derive(Debug)]
 pub struct Flow {
     /// Where it comes from.
-    pub reply: Reply,
+    pub reply: Box<Reply>,
     /// What it takes to go on with it; `None` where that cannot be.
     pub unfinished: Option<Box<Unfinished>>,
 }

@@ -270,7 +270,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The rest of a body that has broken off.
-    async fn go_on(&mut self, unfinished: &mut Unfinished, passed: u64) -> Option<Reply> {
+    async fn go_on(&mut self, unfinished: &mut Unfinished, passed: u64) -> Option<Box<Reply>> {
         let request = Request {
             head: self.head,
             target: self.head.target(),

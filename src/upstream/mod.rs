@@ -15,6 +15,7 @@ pub mod steps;
 pub mod tries;
 pub mod tunnel;
 
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -58,11 +59,18 @@ pub struct Client {
 
 /// Connections are shared only between requests that go the same way and may reach the same addresses: what a private
 /// upstream may point to, a public one may not, even under the same name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
     origin: Origin,
     egress: Egress,
     reach: Option<Reach>,
+}
+
+impl Hash for Key {
+    /// Of one origin there are hardly ever two.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.origin.hash(state);
+    }
 }
 
 /// A request as it is sent.
@@ -163,7 +171,7 @@ impl Client {
         reach: Option<Reach>,
         message: &Message<'_>,
         tries: &mut Tries,
-    ) -> Result<Reply, UpstreamError> {
+    ) -> Result<Box<Reply>, UpstreamError> {
         let key = Key {
             origin: origin.clone(),
             egress: egress.clone(),
@@ -268,11 +276,11 @@ impl Client {
         key: Key,
         mut pooled: Pooled<Conn>,
         message: &Message<'_>,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<Box<Reply>, Fault> {
         // Afterwards the connection may have been reset, and its answer be whole nevertheless.
         let address = pooled.conn.peer().map_err(Fault::Broken)?;
         let beginning = ask(&mut pooled.conn, message).await?;
-        Ok(Reply {
+        Ok(Box::new(Reply {
             head: beginning.head,
             framing: beginning.framing,
             address,
@@ -283,7 +291,7 @@ impl Client {
             pooled,
             stall: self.timeouts.body,
             metrics: self.metrics,
-        })
+        }))
     }
 
     fn take(&self, key: &Key) -> Option<Pooled<Conn>> {

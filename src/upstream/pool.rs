@@ -50,7 +50,7 @@ impl<C> Pooled<C> {
 /// Idle connections.
 #[derive(Debug)]
 pub struct Pool<K, C> {
-    /// The newest last.
+    /// The newest last. Those whose last connection is in use wait to be swept: it will soon be put back.
     idle: HashMap<K, VecDeque<Idle<C>>>,
     max_idle: usize,
 }
@@ -75,9 +75,9 @@ impl<K: Eq + Hash, C> Pool<K, C> {
     pub fn take(&mut self, key: &K, now: Instant) -> Option<Pooled<C>> {
         let idle = self.idle.get_mut(key)?;
         let found = idle.pop_back().filter(|entry| entry.is_fresh(now));
-        if found.is_none() || idle.is_empty() {
+        if found.is_none() {
             // The newest is too old, so all are.
-            self.idle.remove(key);
+            idle.clear();
         }
         found.map(|entry| entry.pooled)
     }
@@ -119,7 +119,7 @@ impl<K: Eq + Hash, C> Pool<K, C> {
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.idle.values().all(VecDeque::is_empty)
     }
 }
 

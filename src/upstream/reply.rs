@@ -23,7 +23,7 @@ use crate::upstream::{Client, Key};
 /// A body that docxy has no use for is read to its end if it is no longer than this; a new connection costs more.
 const WORTH_DRAINING: u64 = 64 * 1024;
 
-/// The head of an answer, and the connection from which its body comes.
+/// The head of an answer, and the connection from which its body comes. It passes through many hands, in a box.
 #[derive(Debug)]
 pub struct Reply {
     /// The head.
@@ -117,7 +117,7 @@ impl Reply {
     }
 
     /// Gives the connection back to `client`, if the body is drained and nothing follows it that nobody asked for.
-    pub fn recycle(self, client: &Client) {
+    pub fn recycle(self: Box<Self>, client: &Client) {
         let Reply {
             head,
             framing,
@@ -126,7 +126,7 @@ impl Reply {
             key,
             mut pooled,
             ..
-        } = self;
+        } = *self;
         let in_order = keeps
             && body.is_done()
             && framing != BodyFraming::UntilClose
@@ -142,7 +142,7 @@ impl Reply {
     }
 
     /// Drops the body without waiting for it; the connection is kept if what is left of it is short and soon there.
-    pub fn discard(mut self, client: &Arc<Client>) {
+    pub fn discard(mut self: Box<Self>, client: &Arc<Client>) {
         let at_hand = self.body.drain_ready(&mut self.pooled.conn);
         match at_hand {
             Ok(true) => self.recycle(client),

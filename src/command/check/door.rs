@@ -42,7 +42,7 @@ pub(super) enum How {
 #[derive(Debug)]
 pub(super) struct Got {
     /// It.
-    pub(super) reply: Reply,
+    pub(super) reply: Box<Reply>,
     /// Who has given it.
     pub(super) from: Origin,
 }
@@ -85,7 +85,7 @@ impl Docxy {
         origin: &Origin,
         method: &[u8],
         head: &[u8],
-    ) -> Result<Reply, Trouble> {
+    ) -> Result<Box<Reply>, Trouble> {
         let message = Message {
             method,
             head,
@@ -147,7 +147,7 @@ impl Door<'_> {
     }
 
     /// Lets go of an answer; its connection may be used again.
-    pub(super) fn done_with(&self, reply: Reply) {
+    pub(super) fn done_with(&self, reply: Box<Reply>) {
         match self {
             Door::Upstream { proxy, .. } => reply.discard(&proxy.client),
             Door::Docxy { docxy, .. } => reply.discard(&docxy.client),

@@ -205,7 +205,12 @@ impl Asking<'_> {
     }
 
     /// The answer, if its status is one of those that are good.
-    async fn good(&self, step: &'static str, reply: Reply, good: &[u16]) -> Result<Reply, Ended> {
+    async fn good(
+        &self,
+        step: &'static str,
+        reply: Box<Reply>,
+        good: &[u16],
+    ) -> Result<Box<Reply>, Ended> {
         let status = reply.head.status;
         if good.contains(&status) {
             return Ok(reply);
@@ -243,7 +248,7 @@ pub(super) fn text(fields: &Fields, name: &str) -> Option<String> {
 }
 
 /// What an answer says is wrong (OCI distribution specification, "Error Codes").
-pub(super) async fn words(reply: Reply) -> Option<String> {
+pub(super) async fn words(reply: Box<Reply>) -> Option<String> {
     let body = reply.collect(MAX_WORDS).await.ok()??;
     let body: Value = serde_json::from_slice(&body).ok()?;
     let first = body.get("errors")?.get(0)?;

@@ -186,7 +186,7 @@ impl Checking<'_> {
         request: &Request<'_>,
         place: &Place,
         credentials: Credentials<'_>,
-    ) -> Result<Reply, Mishap> {
+    ) -> Result<Box<Reply>, Mishap> {
         let target = self.proxy.target(self.id, PING.to_owned());
         let mut journey = Journey {
             credentials,
@@ -201,7 +201,7 @@ impl Checking<'_> {
     }
 
     /// An answer that is no registry's, or that says that the registry has trouble.
-    async fn bad(&self, reply: Reply) -> Ended {
+    async fn bad(&self, reply: Box<Reply>) -> Ended {
         let status = reply.head.status;
         let wait = image::text(&reply.head.fields, "retry-after");
         let advice = match status {

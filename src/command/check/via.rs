@@ -167,7 +167,12 @@ impl Checking<'_> {
         Ok(realm)
     }
 
-    async fn get(&self, step: &'static str, origin: &Origin, target: &str) -> Result<Reply, Ended> {
+    async fn get(
+        &self,
+        step: &'static str,
+        origin: &Origin,
+        target: &str,
+    ) -> Result<Box<Reply>, Ended> {
         let mut head = HeadWriter::request(b"GET", target);
         head.field("Host", origin.host_field());
         head.field("User-Agent", "docxy");
@@ -186,7 +191,7 @@ impl Checking<'_> {
         })
     }
 
-    async fn bad(&self, step: &'static str, at: &str, reply: Reply, advice: String) -> Ended {
+    async fn bad(&self, step: &'static str, at: &str, reply: Box<Reply>, advice: String) -> Ended {
         let status = reply.head.status;
         let what = match image::words(reply).await {
             Some(words) => format!("{at}: {status}, {words:?}"),
