@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
 use crate::conn::{BODY_BUFFER, Conn};
 use crate::http::chunked::{ChunkError, ChunkScanner};
@@ -100,6 +101,41 @@ impl Body {
                 Ok(*data)
             }
         }
+    }
+
+    /// Where data lies in the connection's buffer, of which the first `count` bytes are [ready](Body::ready): there, and in
+    /// the chunks behind it as far as they have come. What is wrong with those the next look will say.
+    pub fn pieces(&self, conn: &Conn, count: usize) -> Pieces {
+        let (mut pieces, buffered) = (Pieces::front(count), conn.buffered());
+        let (Left::Chunked { scanner, data }, true) = (&self.left, count > 0) else {
+            if self.is_done() {
+                pieces.end();
+            }
+            return pieces;
+        };
+        let (mut ahead, mut at) = (scanner.clone(), *data);
+        while !pieces.is_full()
+            && let Some(rest) = buffered.get(at..).filter(|rest| !rest.is_empty())
+            && let Ok(scanned) = ahead.scan(rest)
+        {
+            at += scanned.framing;
+            pieces.add(at..at + scanned.data);
+            at += scanned.data;
+            if scanned.end {
+                pieces.end();
+                break;
+            }
+        }
+        pieces
+    }
+
+    /// Marks these as used, with the framing between them and behind the last.
+    pub fn consume_pieces(&mut self, conn: &mut Conn, pieces: &Pieces) -> Result<(), BodyError> {
+        for length in pieces.lengths() {
+            self.consume(conn, length);
+            self.ready(conn)?;
+        }
+        Ok(())
     }
 
     /// Waits for data and says how much of it lies at the front of the connection's buffer; 0 is the end of the body.
@@ -231,6 +267,109 @@ impl Body {
                 .unwrap_or(BODY_BUFFER)
                 .min(BODY_BUFFER),
             _ => BODY_BUFFER,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::conn::memory::{self, Memory};
+    use crate::conn::stream::Stream;
+
+    const STALL: Duration = Duration::from_secs(1);
+
+    /// A connection on which this has been read, and its other end.
+    async fn with(read: &str) -> (Conn, Memory) {
+        let (near, mut far) = memory::pair(1024, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        far.write_all(read.as_bytes()).await.unwrap();
+        let mut conn = Conn::new(Stream::Memory(near));
+        assert_eq!(conn.fill(1024).await.unwrap(), read.len());
+        (conn, far)
+    }
+
+    fn texts<'c>(conn: &'c Conn, pieces: &Pieces) -> Vec<&'c str> {
+        let slices = pieces.within(conn.buffered());
+        let texts = slices.map(|slice| str::from_utf8(slice).unwrap());
+        texts.into_iter().filter(|text| !text.is_empty()).collect()
+    }
+
+    #[tokio::test]
+    async fn chunks_that_have_come_are_found_together() {
+        let cases: [(&str, &[&str], bool, &str); 7] = [
+            ("3\r\nabc\r\n", &["abc"], false, ""),
+            ("3\r\nabc\r\n2\r\nde", &["abc", "de"], false, ""),
+            ("3;x=y\r\nabc\r\n2\r\nd", &["abc", "d"], false, ""),
+            ("3\r\nabc\r\n0\r\n\r\n", &["abc"], true, ""),
+            (
+                "1\r\na\r\n1\r\nb\r\n0\r\nX: y\r\n\r\nHTTP",
+                &["a", "b"],
+                true,
+                "HTTP",
+            ),
+            ("0\r\n\r\nrest", &[], true, "rest"),
+            ("3\r\nabc\r\n0\r\n", &["abc"], false, ""),
+        ];
+        for (read, expected, ends, rest) in cases {
+            let (mut conn, _far) = with(read).await;
+            let mut body = Body::new(BodyFraming::Chunked);
+            let count = body.ready(&mut conn).unwrap();
+            let pieces = body.pieces(&conn, count);
+            assert_eq!(texts(&conn, &pieces), expected, "{read:?}");
+            assert_eq!(pieces.are_last(), ends, "{read:?}");
+            body.consume_pieces(&mut conn, &pieces).unwrap();
+            assert_eq!(body.is_done(), ends, "{read:?}");
+            assert_eq!(conn.buffered(), rest.as_bytes(), "{read:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn more_chunks_than_there_is_room_for_come_later() {
+        let (mut conn, _far) = with(&("1\r\na\r\n".repeat(10) + "0\r\n\r\n")).await;
+        let mut body = Body::new(BodyFraming::Chunked);
+        let mut rounds = Vec::new();
+        loop {
+            let count = body.next(&mut conn, STALL).await.unwrap();
+            let pieces = body.pieces(&conn, count);
+            rounds.push((pieces.total(), pieces.are_last()));
+            body.consume_pieces(&mut conn, &pieces).unwrap();
+            if count == 0 {
+                break;
+            }
+        }
+        assert_eq!(rounds, [(6, false), (4, true), (0, true)]);
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_behind_good_chunks_is_said_after_them() {
+        let (mut conn, _far) = with("2\r\nab\r\n1\r\ncX").await;
+        let mut body = Body::new(BodyFraming::Chunked);
+        let count = body.ready(&mut conn).unwrap();
+        let pieces = body.pieces(&conn, count);
+        assert_eq!(texts(&conn, &pieces), ["ab", "c"]);
+        assert!(matches!(
+            body.consume_pieces(&mut conn, &pieces),
+            Err(BodyError::Chunk(ChunkError::LineEnd))
+        ));
+    }
+
+    #[tokio::test]
+    async fn other_bodies_lie_in_one_piece() {
+        for (framing, text) in [
+            (BodyFraming::Length(3), "abc"),
+            (BodyFraming::Length(9), "abcdef"),
+            (BodyFraming::UntilClose, "abcdef"),
+        ] {
+            let (mut conn, _far) = with("abcdef").await;
+            let mut body = Body::new(framing);
+            let count = body.ready(&mut conn).unwrap();
+            let pieces = body.pieces(&conn, count);
+            assert_eq!(texts(&conn, &pieces), [text]);
+            assert!(!pieces.are_last());
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod body;
 #[cfg(any(test, fuzzing))]
 pub mod memory;
+pub mod pieces;
 pub mod read_ahead;
 pub mod spare;
 pub mod splice;

@@ -263,8 +263,14 @@ impl AsRef<[u8]> for ChunkHead {
     }
 }
 
+/// What ends a chunk.
+pub const CHUNK_END: &[u8] = b"\r\n";
+
 /// What ends a chunked body that has no trailers.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// What ends a chunk and with it such a body.
+pub const CHUNK_END_AND_LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
 fn expect(byte: u8, expected: u8) -> Result<(), ChunkError> {
     if byte == expected {
@@ -435,11 +441,13 @@ mod tests {
             );
         }
         let mut framed = chunk_head(3).as_ref().to_vec();
-        framed.extend_from_slice(b"abc\r\n");
-        framed.extend_from_slice(LAST_CHUNK);
-        assert_eq!(
-            decode_every_way(&framed),
-            Ok((b"abc".to_vec(), framed.len(), true))
-        );
+        framed.extend_from_slice(b"abc");
+        for ends in [&[CHUNK_END, LAST_CHUNK][..], &[CHUNK_END_AND_LAST_CHUNK]] {
+            let whole = [&framed, ends.concat().as_slice()].concat();
+            assert_eq!(
+                decode_every_way(&whole),
+                Ok((b"abc".to_vec(), whole.len(), true))
+            );
+        }
     }
 }

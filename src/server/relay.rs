@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::conn::Conn;
 use crate::conn::body::BodyError;
+use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
-use crate::http::chunked::{LAST_CHUNK, chunk_head};
+use crate::http::chunked::{CHUNK_END, CHUNK_END_AND_LAST_CHUNK, LAST_CHUNK, chunk_head};
 use crate::metrics::upstreams::Bytes;
 use crate::upstream::reply::Reply;
 
@@ -89,6 +90,7 @@ pub async fn relay(
         stall,
         bytes,
         head_passed: head.is_none(),
+        has_ended: false,
         passed: 0,
     };
     if let Some(head) = head {
@@ -112,6 +114,8 @@ struct Relay<'a> {
     stall: Duration,
     bytes: Bytes<'a>,
     head_passed: bool,
+    /// The last chunk has gone out with the data before it.
+    has_ended: bool,
     passed: u64,
 }
 
@@ -158,25 +162,27 @@ impl Relay<'_> {
     }
 
     async fn end(self) -> Result<u64, RelayError> {
-        if self.framing == ClientFraming::Chunked {
+        if self.framing == ClientFraming::Chunked && !self.has_ended {
             let end = self.client.write_all([LAST_CHUNK], self.stall).await;
             end.map_err(|error| self.client_failed(error))?;
         }
         Ok(self.passed)
     }
 
-    /// Sends `head` and the first `count` bytes at hand of the body.
+    /// Sends `head` and what is at hand of the body, of which the first `count` bytes are known.
     async fn send(&mut self, head: &[u8], count: usize) -> Result<(), RelayError> {
-        let handed_over = self.hand_over(head, count).await;
+        let pieces = self.reply.pieces(count);
+        let handed_over = self.hand_over(head, &pieces).await;
         handed_over.map_err(|error| self.client_failed(error))?;
-        self.reply.consume(count);
-        self.count(count);
+        self.has_ended = pieces.are_last();
+        self.count(pieces.total());
+        let consumed = self.reply.consume_pieces(&pieces);
         if !self.client.flush_at_once() {
             self.reply.release();
             let flushed = self.client.flush(self.stall).await;
             flushed.map_err(|error| self.client_failed(error))?;
         }
-        Ok(())
+        consumed.map_err(|error| self.upstream_failed(error))
     }
 
     fn count(&mut self, passed: usize) {
@@ -184,13 +190,20 @@ impl Relay<'_> {
         self.bytes.add(passed);
     }
 
-    async fn hand_over(&mut self, head: &[u8], count: usize) -> io::Result<()> {
-        let (data, stall) = (self.reply.data(count), self.stall);
-        if self.framing != ClientFraming::Chunked || count == 0 {
+    async fn hand_over(&mut self, head: &[u8], pieces: &Pieces) -> io::Result<()> {
+        let ([data, more @ ..], stall) = (pieces.within(self.reply.buffered()), self.stall);
+        if self.framing != ClientFraming::Chunked && pieces.is_one() {
             return self.client.hand_over([head, data], stall).await;
         }
-        let size = chunk_head(count);
-        let parts = [head, size.as_ref(), data, b"\r\n"];
+        let size = chunk_head(pieces.total());
+        let (size, end) = match (self.framing, pieces.total(), pieces.are_last()) {
+            (ClientFraming::Chunked, 0, true) => (&b""[..], LAST_CHUNK),
+            (ClientFraming::Chunked, 1.., true) => (size.as_ref(), CHUNK_END_AND_LAST_CHUNK),
+            (ClientFraming::Chunked, 1.., false) => (size.as_ref(), CHUNK_END),
+            _ => (&b""[..], &b""[..]),
+        };
+        let [b, c, d, e, f] = more;
+        let parts = [head, size, data, b, c, d, e, f, end];
         self.client.hand_over(parts, stall).await
     }
 

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::conn::Conn;
 use crate::conn::body::{Body, BodyError};
+use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
 #[cfg(any(test, fuzzing))]
 use crate::conn::stream::Stream;
@@ -71,6 +72,22 @@ impl Reply {
     pub fn data(&self, count: usize) -> &[u8] {
         let buffered = self.pooled.conn.buffered();
         &buffered[..count.min(buffered.len())]
+    }
+
+    /// Where what is at hand of the body lies, of which the first `count` bytes are known; see [`Pieces::within`].
+    pub fn pieces(&self, count: usize) -> Pieces {
+        self.body.pieces(&self.pooled.conn, count)
+    }
+
+    /// What has been read and not been used.
+    pub fn buffered(&self) -> &[u8] {
+        self.pooled.conn.buffered()
+    }
+
+    /// Marks these as used.
+    pub fn consume_pieces(&mut self, pieces: &Pieces) -> Result<(), BodyError> {
+        self.metrics.received(pieces.total());
+        self.body.consume_pieces(&mut self.pooled.conn, pieces)
     }
 
     /// Marks the first `count` bytes as used.
