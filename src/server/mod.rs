@@ -1,6 +1,7 @@
 //! Listeners: connections are accepted, handed to the worker that has the fewest, and let finish at a stop.
 
 pub mod admin;
+pub mod ahead;
 mod beat;
 pub mod exchange;
 #[cfg(any(test, fuzzing))]

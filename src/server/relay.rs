@@ -11,6 +11,7 @@ use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
 use crate::http::chunked::{CHUNK_END, CHUNK_END_AND_LAST_CHUNK, LAST_CHUNK, chunk_head};
 use crate::metrics::upstreams::Bytes;
+use crate::server::ahead;
 use crate::upstream::reply::Reply;
 
 /// What has to be left of a body for a pipe to be made for it: less is copied sooner than a pipe is made.
@@ -72,9 +73,9 @@ impl std::error::Error for RelayError {}
 /// Sends `head` and then the body of `reply` to the client, and says how many bytes of the body there were. Without a
 /// `head` the body goes on where another broke off.
 ///
-/// At most one buffer or pipe is read ahead of the client: a slow one slows the upstream. The head goes out with what is at
-/// hand of the body, and does not wait for more. `stall` is how long the client may take nothing. What has passed is added
-/// to `bytes` as it goes.
+/// At most one buffer or pipe is read ahead of the client, and what the kernel holds [for it](ahead): a slow one slows the
+/// upstream. The head goes out with what is at hand of the body, and does not wait for more. `stall` is how long the client
+/// may take nothing. What has passed is added to `bytes` as it goes.
 pub async fn relay(
     client: &mut Conn,
     head: Option<&[u8]>,
@@ -91,6 +92,7 @@ pub async fn relay(
         bytes,
         head_passed: head.is_none(),
         has_ended: false,
+        has_proof: head.is_none(),
         passed: 0,
     };
     if let Some(head) = head {
@@ -116,6 +118,8 @@ struct Relay<'a> {
     head_passed: bool,
     /// The last chunk has gone out with the data before it.
     has_ended: bool,
+    /// Whether the client has shown that it reads, or may have before the body broke off.
+    has_proof: bool,
     passed: u64,
 }
 
@@ -166,6 +170,9 @@ impl Relay<'_> {
             let end = self.client.write_all([LAST_CHUNK], self.stall).await;
             end.map_err(|error| self.client_failed(error))?;
         }
+        if self.has_proof {
+            ahead::bound(self.client.stream());
+        }
         Ok(self.passed)
     }
 
@@ -186,8 +193,13 @@ impl Relay<'_> {
     }
 
     fn count(&mut self, passed: usize) {
+        let before = self.passed;
         self.passed += passed as u64;
         self.bytes.add(passed);
+        if before < ahead::PROOF && self.passed >= ahead::PROOF {
+            ahead::lift(self.client.stream());
+            self.has_proof = true;
+        }
     }
 
     async fn hand_over(&mut self, head: &[u8], pieces: &Pieces) -> io::Result<()> {

@@ -24,6 +24,7 @@ use crate::limits::turns::Turn;
 use crate::panics::outlive;
 use crate::proxy::current::Current;
 use crate::proxy::{Entrance, Peer, Proxy, Shared};
+use crate::server::ahead;
 use crate::server::beat::Beat;
 #[cfg(debug_assertions)]
 use crate::server::provoked;
@@ -258,6 +259,7 @@ async fn begin(arrival: Box<Arrival>, admission: &Admission) -> io::Result<Optio
         scheme,
         entrance,
     };
+    ahead::bound(&stream);
     let mut client = Conn::new(stream);
     let share = match (share, &place) {
         (share, Place::Ordinary(_)) | (share @ Err(_), _) => share,

@@ -14,6 +14,7 @@ mod accounts;
 mod acme_flags;
 mod activation;
 mod admin;
+mod ahead;
 mod blob_server;
 mod broken_upstream;
 mod challenges;
