@@ -53,9 +53,16 @@ const TRUSTED_PROXIES: u8 = b't';
 const PUBLIC_URL: u8 = b'u';
 const INTRODUCED: u8 = b'h';
 const GUARDED: u8 = b'a';
+const MOUNTS: u8 = b'm';
 
 /// Who is served where clients are told apart; whoever needs no header is.
 const SERVED: &str = "192.0.2.0/24";
+
+/// What is mounted, the longer prefix first: a registry of the table, and an origin that is nowhere else.
+const MOUNTED: [(&str, &str); 2] = [
+    ("/files/hub", "http://hub.test"),
+    ("/files", "http://files.test"),
+];
 
 /// Longer than anything takes: docxy hangs if it is not done by then.
 const AGES: Duration = Duration::from_secs(24 * 3600);
@@ -243,6 +250,10 @@ fn config(options: &[u8]) -> Config {
     if has(GUARDED) {
         text += &format!("allow_client = ['{SERVED}']\n");
     }
+    if has(MOUNTS) {
+        let mounts = MOUNTED.map(|(prefix, url)| format!("'{prefix}={url}'"));
+        text += &format!("mount = [{}]\n", mounts.join(", "));
+    }
     let settings = file::parse(text.as_bytes()).expect("a file");
     Config::from_settings(settings).expect("a configuration")
 }
@@ -392,6 +403,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_mounted_is_asked_for_as_it_is() {
+        let answer = "HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok";
+        for (asked, line, host) in [
+            ("/files/a/b?c=%2F", "GET /a/b?c=%2F HTTP/1.1", "files.test"),
+            ("/files/hub/v2/", "GET /v2/ HTTP/1.1", "hub.test"),
+        ] {
+            let case =
+                format!("m\x1eGET {asked} HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n\x1e\x1e{answer}");
+            let (heard, sent) = heard(case.as_bytes());
+            assert!(heard.ends_with("\r\n\r\nok"), "{heard}");
+            let start = format!("{line}\r\nHost: {host}\r\n");
+            assert!(sent.len() == 1 && sent[0].starts_with(&start), "{sent:?}");
+        }
+    }
+
     /// A client that asks once and is told `told`, by an upstream that has answered `data zqu0000q`.
     fn judged(told: &str, sent: &str) {
         let asked = b"GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n";
@@ -399,12 +426,17 @@ mod tests {
     }
 
     fn judged_asking(options: &[u8], asked: &[u8], told: &str, sent: &str) {
+        let origin = Origin::parse("http://registry.test").unwrap();
+        judged_at(origin, options, asked, told, sent);
+    }
+
+    fn judged_at(origin: Origin, options: &[u8], asked: &[u8], told: &str, sent: &str) {
         let client = Client::new(Script::read(Role::Client, 0, asked), options);
         with(&client.record, |record| record.received = told.into());
         let answer = b"HTTP/1.1 200 X\r\nContent-Length: 13\r\n\r\ndata \x1a";
         let script = Script::read(Role::Upstream, 0, answer);
         let upstream = Upstream {
-            origin: Origin::parse("http://registry.test").unwrap(),
+            origin,
             address: IpAddr::from([8, 8, 4, 4]),
             record: Shared::default(),
         };
@@ -451,6 +483,42 @@ mod tests {
             let seen = std::panic::catch_unwind(|| judged(&told, &sent));
             assert!(seen.is_err(), "{told} {sent}");
         }
+    }
+
+    #[test]
+    fn what_leaves_a_mount_is_seen() {
+        let asked = |target: &str| {
+            format!("GET {target} HTTP/1.1\r\nHost: a\r\nX: \x1a\r\nAuthorization: b\r\n\r\n")
+        };
+        let judge = |options: &[u8], target: &str, from: &str, to: &str| {
+            let sent = SENT.replacen(from, to, 1);
+            judged_asking(options, asked(target).as_bytes(), "", &sent);
+        };
+        judge(b"", "/files/x", "", "");
+        // To another host than the mounted one.
+        judge_seen(|| judge(b"m", "/files/x", "", ""));
+        let to_files = SENT.replace("registry.test", "files.test");
+        let judge_files = |target: &str, sent: &str| {
+            let origin = Origin::parse("http://files.test").unwrap();
+            judged_at(origin, b"m", asked(target).as_bytes(), "", sent);
+        };
+        judge_files("/files/v2/a/tags/list", &to_files);
+        judge_files("http://a/files/v2/a/tags/list", &to_files);
+        // From outside of the mount, for another path there, and with a login where none belongs.
+        judge_seen(|| judge_files("/v2/a/tags/list", &to_files));
+        judge_seen(|| judge_files("/files/v2/b/tags/list", &to_files));
+        let login = |path: &str| {
+            let sent = to_files.replacen("/v2/a/tags/list", path, 1);
+            sent.replacen("X:", "Authorization: b\r\nX:", 1)
+        };
+        judge_files("/files/v2/a/tags/list", &login("/v2/a/tags/list"));
+        judge_files("/files/t?scope=a", &login("/t?scope=a"));
+        judge_seen(|| judge_files("/files/a", &login("/a")));
+    }
+
+    fn judge_seen(judge: impl FnOnce()) {
+        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge));
+        assert!(seen.is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whether what went over the connections is what may have gone over them.
 
 mod clients;
+mod mounted;
 mod upstreams;
 
 use std::net::IpAddr;
@@ -8,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use memchr::memmem;
 
+use self::mounted::Mounted;
 use super::introduction;
 use super::script::{MARK_LENGTH, MARK_START, Script, Shared};
 use super::strict::{Message, State};
@@ -53,6 +55,7 @@ struct Request {
     end: usize,
     method: String,
     target: String,
+    mounted: Option<Mounted>,
     is_old: bool,
 }
 
@@ -86,7 +89,7 @@ impl Client {
         let (start, standing) = begin(&script.bytes, options);
         let requests = match standing {
             Standing::Nobody => Vec::new(),
-            Standing::Served | Standing::Denied => requests(&script.bytes, start),
+            Standing::Served | Standing::Denied => requests(&script.bytes, start, options),
         };
         Client {
             script,
@@ -94,6 +97,13 @@ impl Client {
             requests,
             standing,
         }
+    }
+
+    /// What it asks for under mounts.
+    fn mounted(&self) -> impl Iterator<Item = &Mounted> {
+        self.requests
+            .iter()
+            .filter_map(|request| request.mounted.as_ref())
     }
 }
 
@@ -123,7 +133,7 @@ pub(super) fn check(clients: &[Client], scripts: &[Script], upstreams: &[Upstrea
 }
 
 /// The requests from there on, as far as they can be told apart.
-fn requests(bytes: &[u8], mut at: usize) -> Vec<Request> {
+fn requests(bytes: &[u8], mut at: usize, options: &[u8]) -> Vec<Request> {
     let mut requests = Vec::new();
     loop {
         let start = at;
@@ -140,6 +150,7 @@ fn requests(bytes: &[u8], mut at: usize) -> Vec<Request> {
             end: at,
             method: method.to_owned(),
             target: target.to_owned(),
+            mounted: Mounted::of(target, options),
             is_old: message.head.line.ends_with("HTTP/1.0"),
         });
         if message.state != State::Whole {

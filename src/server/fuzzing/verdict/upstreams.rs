@@ -6,6 +6,7 @@ use memchr::memmem;
 
 use super::super::script::{End, Record, Script, with};
 use super::super::strict::{Framing, Message, State};
+use super::mounted::Mounted;
 use super::{Answered, Client, Exchange, HOP_BY_HOP, Request, Upstream, VIA, owner_of};
 use crate::http::uri::{Host, Origin};
 
@@ -20,23 +21,21 @@ pub(super) fn check(
 ) -> Vec<Vec<Exchange>> {
     let both = upstreams.iter().zip(scripts);
     both.map(|(upstream, script)| {
-        check_dial(upstream, upstreams, scripts);
+        check_dial(upstream, upstreams, scripts, clients);
         let record = with(&upstream.record, |record| record.clone());
-        exchanges(upstream, script, &record, clients)
+        exchanges(upstream, script, &record, clients, scripts)
     })
     .collect()
 }
 
 /// Only the operator and upstreams say who is dialled, and nobody that is further inside than those who say so.
-fn check_dial(upstream: &Upstream, all: &[Upstream], scripts: &[Script]) {
-    let is_in_table = is_in_table(&upstream.origin);
-    if let Host::Name(name) = upstream.origin.host() {
-        let is_said = |script: &Script| {
-            let said = script.bytes.to_ascii_lowercase();
-            memmem::find(&said, name.as_bytes()).is_some()
-        };
+fn check_dial(upstream: &Upstream, all: &[Upstream], scripts: &[Script], clients: &[Client]) {
+    let origin = &upstream.origin;
+    if let Host::Name(name) = origin.host() {
+        let leads_there = |mounted: &Mounted| mounted.origin == origin.to_string();
+        let mut mounted = clients.iter().flat_map(Client::mounted);
         assert!(
-            is_in_table || scripts.iter().any(is_said),
+            is_in_table(origin) || is_said(origin, scripts) || mounted.any(leads_there),
             "{name} is named by no upstream"
         );
     }
@@ -51,6 +50,17 @@ fn check_dial(upstream: &Upstream, all: &[Upstream], scripts: &[Script]) {
     }
 }
 
+/// Whether any upstream has said this name.
+fn is_said(origin: &Origin, scripts: &[Script]) -> bool {
+    let Host::Name(name) = origin.host() else {
+        return true;
+    };
+    scripts.iter().any(|script| {
+        let said = script.bytes.to_ascii_lowercase();
+        memmem::find(&said, name.as_bytes()).is_some()
+    })
+}
+
 fn is_in_table(origin: &Origin) -> bool {
     let table = ["http://registry.test", "http://hub.test", INSIDER];
     table.contains(&origin.to_string().as_str())
@@ -62,6 +72,7 @@ fn exchanges(
     script: &Script,
     record: &Record,
     clients: &[Client],
+    scripts: &[Script],
 ) -> Vec<Exchange> {
     let sent = &script.bytes[..record.sent];
     let (mut at, mut answered) = (0, Some(0));
@@ -80,11 +91,11 @@ fn exchanges(
             check_reuse(record, at, last.answer.as_ref());
         }
         let owner = owner_of(&record.received[at..at + request.length], clients);
-        check_request(
-            &request,
-            upstream,
-            owner.map(|(client, place)| &clients[client].requests[place]),
-        );
+        let asked = owner.map(|(client, place)| &clients[client].requests[place]);
+        check_request(&request, upstream, asked);
+        if let Some(asked) = asked.filter(|_| !is_said(&upstream.origin, scripts)) {
+            check_mount(&request, upstream, asked);
+        }
         let (method, _) = request.head.request().expect("it has been read");
         let answer = answered.and_then(|at| answer(sent, at, method, record.end));
         answered = answer
@@ -148,13 +159,38 @@ fn check_request(request: &Message, upstream: &Upstream, asked: Option<&Request>
             .fields()
             .any(|(name, _)| name.starts_with("x-forwarded-"))
     );
+    let mounted = asked.and_then(|asked| asked.mounted.as_ref());
+    let is_withheld = mounted.is_some_and(|mounted| !mounted.may_have_login());
+    assert!(
+        !is_withheld || head.all("authorization").is_empty(),
+        "a login goes to a store"
+    );
     let is_token = asked.is_none_or(|asked| asked.target.contains("token"));
     assert!(is_token || method == asked.map_or(method, |asked| &asked.method) || method == "GET");
-    if !is_token && !is_in_table(&upstream.origin) {
+    let is_home = is_in_table(&upstream.origin)
+        || mounted.is_some_and(|mounted| mounted.origin == upstream.origin.to_string());
+    if !is_token && !is_home {
         assert!(
             head.all("authorization").is_empty(),
             "a login goes elsewhere"
         );
+    }
+}
+
+/// Where no upstream leads elsewhere, what is asked for under a mount is asked for there as it is, and nothing else is.
+fn check_mount(request: &Message, upstream: &Upstream, asked: &Request) {
+    let origin = upstream.origin.to_string();
+    match &asked.mounted {
+        Some(mounted) => {
+            let (_, target) = request.head.request().expect("it has been read");
+            assert_eq!(
+                (origin.as_str(), target),
+                (mounted.origin, mounted.path_and_query.as_str()),
+                "{} leads elsewhere",
+                asked.target
+            );
+        }
+        None => assert!(is_in_table(&upstream.origin), "{origin} is only mounted"),
     }
 }
 
