@@ -2,13 +2,13 @@
 //! (design §6, §7).
 
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use docxy::timeouts::TLS_HANDSHAKE;
+use docxy::timeouts::{CLIENT_HEAD, RESPONSE_HEAD, TLS_HANDSHAKE};
 
 use crate::stand::{MANIFEST, before, get, own_error, start};
 use crate::wire::answer::Act;
-use crate::wire::{Answer, Ask, Client, Closing, Server};
+use crate::wire::{Answer, Ask, Client, Closing, PATIENCE, Server};
 
 #[test]
 fn an_upstream_that_refuses_is_503_with_retry_after() {
@@ -62,7 +62,7 @@ fn a_tls_handshake_that_never_comes_is_an_upstream_too_slow() {
     let begun = Instant::now();
     let mut client = Client::connect(docxy.addr());
     client.send(Ask::get(MANIFEST).bytes());
-    client.wait_at_most(Duration::from_secs(40));
+    client.wait_at_most(RESPONSE_HEAD + PATIENCE);
     own_error(&client.receive("GET"), 504);
     // Where it begins soon enough after the first, there is a second.
     assert!(begun.elapsed() >= TLS_HANDSHAKE, "{:?}", begun.elapsed());
@@ -76,6 +76,7 @@ fn silence_before_a_head_is_504_upstream_and_a_close_downstream() {
     let addr = docxy.addr();
     let half_a_head = std::thread::spawn(move || {
         let mut client = Client::connect(addr);
+        client.wait_at_most(CLIENT_HEAD + PATIENCE);
         let begun = Instant::now();
         client.send("GET /v2/ HTTP/1.1\r\nHost: x\r\n");
         let (_, closing) = client.drain();
@@ -85,18 +86,12 @@ fn silence_before_a_head_is_504_upstream_and_a_close_downstream() {
     let mut client = Client::connect(addr);
     let begun = Instant::now();
     client.send(Ask::get(MANIFEST).bytes());
-    client.wait_at_most(Duration::from_secs(40));
+    client.wait_at_most(RESPONSE_HEAD + PATIENCE);
     let response = client.receive("GET");
     own_error(&response, 504);
-    let elapsed = begun.elapsed().as_secs();
-    assert!(
-        (29..=33).contains(&elapsed),
-        "a response head has 30 s, not {elapsed}"
-    );
+    let elapsed = begun.elapsed();
+    assert!(elapsed >= RESPONSE_HEAD, "{elapsed:?}");
     registry.wait_for_leaving(0);
-    let elapsed = half_a_head.join().unwrap().as_secs();
-    assert!(
-        (9..=13).contains(&elapsed),
-        "a request head has 10 s, not {elapsed}"
-    );
+    let elapsed = half_a_head.join().unwrap();
+    assert!(elapsed >= CLIENT_HEAD, "{elapsed:?}");
 }

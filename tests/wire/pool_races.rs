@@ -36,7 +36,7 @@ fn a_connection_that_a_firewall_has_forgotten_does_not_cost_the_wait_for_an_answ
     });
     let docxy = with_one_worker(&registry, &["--log", "debug"]);
     assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
-    // The client waits less long than docxy does for a head.
+    // To wait for a head on it would end in 504.
     assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
     assert_eq!(connections(&registry), [0, 1]);
     let line = docxy.wait_for_lines(" target=/v2/", 2).remove(1);

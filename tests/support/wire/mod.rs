@@ -25,8 +25,8 @@ pub use stream::Closing;
 
 use std::time::Duration;
 
-/// How long either end waits for something that takes a healthy docxy milliseconds.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long either end waits for something that takes a healthy docxy milliseconds, on a machine that has much else to do.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The digest of these bytes as a registry writes it.
 pub fn digest(bytes: &[u8]) -> String {
