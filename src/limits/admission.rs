@@ -15,7 +15,7 @@ use crate::limits::turns::{Turn, Turns, client};
 
 /// Connections beyond the limit that are let in to be answered: health checks, and 503 for all others. What comes when
 /// these are taken too waits in the system's queue.
-const SPARE: usize = 32;
+pub const SPARE: usize = 32;
 
 /// How long a connection beyond the limit waits for the idle one that is being closed for it.
 const FOR_IDLE: Duration = Duration::from_secs(1);

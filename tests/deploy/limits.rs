@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use docxy::limits::admission::SPARE;
 use docxy::timeouts;
 
 use super::text;
@@ -45,6 +46,15 @@ fn the_readme_says_how_long_docxy_waits() {
         let wait = written(wait);
         assert!(row.contains(&wait), "{row} has no{wait}");
     }
+}
+
+#[test]
+fn the_readme_says_how_many_are_let_in_beyond_the_limit() {
+    let readme = text("README.md");
+    let row = format!("| connections beyond `--max-connections` | {SPARE}, ");
+    assert!(readme.contains(&row), "{row}");
+    let text = format!("{SPARE} connections more are let in");
+    assert!(readme.contains(&text), "{text}");
 }
 
 #[test]
