@@ -35,6 +35,8 @@ fn a_request_is_an_object_with_the_fields_of_the_text() {
     let registry = Server::start(|_| Answer::ok("hello"));
     let docxy = before_with(&registry, &JSON);
     settled(&docxy, &Ask::get(&format!("{MANIFEST}?ns={NAME}")));
+    // A line may come after its answer.
+    docxy.wait_for_line("/health");
     let mut client = Client::connect(docxy.addr());
     client.send("nonsense\r\n\r\n");
     client.drain();
