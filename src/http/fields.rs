@@ -61,6 +61,10 @@ impl Span {
         }
     }
 
+    fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
     pub(super) fn within(self, whole: &[u8]) -> &[u8] {
         &whole[self.start as usize..self.end as usize]
     }
@@ -93,9 +97,16 @@ impl Fields {
 
     /// The values of every field of this name, in order.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.iter()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
+        let is_it = move |line: &&Spans| {
+            // Most names are told apart by their length, without a look at the head.
+            line.name.len() == name.len()
+                && line
+                    .name
+                    .within(&self.bytes)
+                    .eq_ignore_ascii_case(name.as_bytes())
+        };
+        let lines = self.lines.iter().filter(is_it);
+        lines.map(|line| line.value.within(&self.bytes))
     }
 
     /// The value of the first field of this name.
