@@ -73,6 +73,7 @@ mod support_itself;
 mod tls_bodies;
 mod tls_keys;
 mod tls_listener;
+mod tls_records;
 mod tls_reload;
 mod tls_renegotiation;
 mod tls_sessions;
