@@ -166,15 +166,16 @@ impl Body {
         self.pass(count);
     }
 
-    /// How many bytes of data are known to come next from the stream itself, since nothing is buffered and it is plain.
+    /// How many bytes of data are known to come next from the stream itself, since nothing is buffered.
     pub fn unread(&self, conn: &Conn) -> u64 {
         match self.left {
-            Left::Length(left) if conn.stream().is_plain() && conn.buffered().is_empty() => left,
+            Left::Length(left) if conn.buffered().is_empty() => left,
             _ => 0,
         }
     }
 
-    /// Waits for some of what is [unread](Body::unread), which may not be nothing, and takes it into an empty `pipe`.
+    /// Waits for some of what is [unread](Body::unread), which may not be nothing, and takes it from a plain connection into an
+    /// empty `pipe`.
     pub async fn next_into(
         &mut self,
         conn: &mut Conn,

@@ -27,7 +27,7 @@ use crate::conn::stream::Stream;
 use crate::http::head::{Found, HeadError, HeadScanner, Limits};
 use crate::timeouts;
 
-/// What one read of a body takes at most; also what a slow client makes docxy hold.
+/// What one read of a body takes at most; also what a slow client makes docxy hold at most.
 pub const BODY_BUFFER: usize = 64 * 1024;
 
 /// What a connection that is being closed may still send before it is cut.
@@ -260,6 +260,18 @@ impl Conn {
         )
     }
 
+    /// Whether the socket has [room](Conn::room) now.
+    pub fn has_room(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        // What is wrong with the connection the next write will say.
+        self.stream.poll_room(&mut cx).is_ready()
+    }
+
+    /// Waits until the socket has room for a good deal more; fails as [`Conn::write_all`] does.
+    pub async fn room(&mut self, stall: Duration) -> io::Result<()> {
+        within(stall, poll_fn(|cx| self.stream.poll_room(cx))).await
+    }
+
     /// Waits for bytes from a plain connection and takes up to `limit` of them into an empty `pipe`, past the buffer, which is
     /// given up; 0 is the end.
     pub async fn read_into(&mut self, pipe: &mut Pipe, limit: u64) -> io::Result<usize> {
@@ -319,6 +331,9 @@ async fn within<T>(limit: Duration, write: impl Future<Output = io::Result<T>>) 
 mod tests {
     use std::io::Write;
     use std::net::{Shutdown, TcpListener};
+    use std::thread;
+
+    use socket2::SockRef;
 
     use super::*;
 
@@ -340,5 +355,47 @@ mod tests {
         let (mut conn, far) = pair();
         far.shutdown(Shutdown::Write).unwrap();
         assert!(!conn.is_quiet());
+    }
+
+    /// Writes until the system takes no more, which the runtime does not notice.
+    fn fill_up(conn: &Conn) {
+        while SockRef::from(conn.stream().tcp())
+            .send(&[7; RECORD])
+            .is_ok()
+        {}
+    }
+
+    #[tokio::test]
+    async fn a_full_socket_has_room_again_once_its_peer_has_read() {
+        let (mut conn, mut far) = pair();
+        let long = Duration::from_secs(60);
+        conn.room(long).await.unwrap();
+        assert!(conn.has_room());
+        fill_up(&conn);
+        // The system goes on moving what it has taken to the other end, as far as there is room.
+        while conn.room(Duration::from_millis(100)).await.is_ok() {
+            fill_up(&conn);
+        }
+        assert!(!conn.has_room());
+        let stalled = conn.room(Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);
+        let reader = thread::spawn(move || io::copy(&mut far, &mut io::sink()));
+        conn.room(long).await.unwrap();
+        drop(conn);
+        assert!(reader.join().unwrap().unwrap() > 0);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_room_on_a_broken_connection() {
+        let (mut conn, far) = pair();
+        conn.room(Duration::from_secs(60)).await.unwrap();
+        fill_up(&conn);
+        SockRef::from(&far)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(far);
+        let _ = conn.room(Duration::from_secs(60)).await;
+        let written = conn.write_all([b"x"], Duration::from_secs(60)).await;
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -7,8 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use socket2::SockRef;
-use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
@@ -116,6 +118,23 @@ impl Stream {
         }
     }
 
+    /// Waits until the socket has room for a good deal: a third of what it may hold, or half of what may wait in it unsent where
+    /// that is bounded (tcp(7)). The system is asked, since the runtime learns that there is none only from a write that finds none.
+    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        #[cfg(any(test, fuzzing))]
+        if let Stream::Memory(_) = self {
+            return Poll::Ready(Ok(()));
+        }
+        let tcp = self.tcp();
+        loop {
+            ready!(tcp.poll_write_ready(cx))?;
+            match tcp.try_io(Interest::WRITABLE, || has_room(tcp)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
     /// Waits until the connection has broken. What has come is left alone, and so is a peer that has only ended its side.
     pub fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let read = match self {
@@ -140,6 +159,16 @@ fn has_nothing(tcp: &TcpStream) -> bool {
     let mut byte = [MaybeUninit::uninit()];
     let peeked = SockRef::from(tcp).peek(&mut byte);
     matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// Fails with [`io::ErrorKind::WouldBlock`] if it has none; a broken connection has room for the error.
+fn has_room(tcp: &TcpStream) -> io::Result<()> {
+    let mut fds = [PollFd::new(tcp, PollFlags::OUT)];
+    let at_once = Timespec::default();
+    match retry_on_intr(|| poll(&mut fds, Some(&at_once)))? {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Ok(()),
+    }
 }
 
 impl AsyncRead for Stream {

@@ -5,10 +5,10 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use crate::conn::Conn;
 use crate::conn::body::BodyError;
 use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
+use crate::conn::{BODY_BUFFER, Conn};
 use crate::http::chunked::{CHUNK_END, CHUNK_END_AND_LAST_CHUNK, LAST_CHUNK, chunk_head};
 use crate::metrics::upstreams::Bytes;
 use crate::server::ahead;
@@ -94,6 +94,7 @@ pub async fn relay(
         has_ended: false,
         has_proof: head.is_none(),
         passed: 0,
+        unasked: 0,
     };
     if let Some(head) = head {
         relay.begin(head).await?;
@@ -121,6 +122,8 @@ struct Relay<'a> {
     /// Whether the client has shown that it reads, or may have before the body broke off.
     has_proof: bool,
     passed: u64,
+    /// What has passed since the client's socket was asked for room.
+    unasked: usize,
 }
 
 impl Relay<'_> {
@@ -134,6 +137,7 @@ impl Relay<'_> {
 
     /// Sends what comes next, by way of the buffer; false at the end of the body.
     async fn copy(&mut self) -> Result<bool, RelayError> {
+        self.wait_for_room().await?;
         let next = self.reply.next().await;
         let count = next.map_err(|error| self.upstream_failed(error))?;
         if count > 0 {
@@ -142,9 +146,25 @@ impl Relay<'_> {
         Ok(count > 0)
     }
 
+    /// Where another whole buffer is to come, waits until the client's socket has room for it. So the body that a client does
+    /// not read stays with its upstream, and docxy holds none of it.
+    async fn wait_for_room(&mut self) -> Result<(), RelayError> {
+        if self.unasked < BODY_BUFFER || self.reply.unread() < BODY_BUFFER as u64 {
+            return Ok(());
+        }
+        self.unasked = 0;
+        if self.client.has_room() {
+            return Ok(());
+        }
+        self.reply.release();
+        let room = self.client.room(self.stall).await;
+        room.map_err(|error| self.client_failed(error))
+    }
+
     fn is_worth_a_pipe(&self) -> bool {
         self.framing != ClientFraming::Chunked
             && self.client.stream().is_plain()
+            && self.reply.is_plain()
             && self.reply.unread() >= WORTH_A_PIPE
     }
 
@@ -195,6 +215,7 @@ impl Relay<'_> {
     fn count(&mut self, passed: usize) {
         let before = self.passed;
         self.passed += passed as u64;
+        self.unasked += passed;
         self.bytes.add(passed);
         if before < ahead::PROOF && self.passed >= ahead::PROOF {
             ahead::lift(self.client.stream());

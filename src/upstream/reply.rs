@@ -96,12 +96,17 @@ impl Reply {
         self.metrics.received(count);
     }
 
-    /// How many bytes of the body can go [through a pipe](Reply::next_into) now.
+    /// Whether the body comes as it is, so that it can go [through a pipe](Reply::next_into).
+    pub fn is_plain(&self) -> bool {
+        self.pooled.conn.stream().is_plain()
+    }
+
+    /// How many bytes of the body are known to be still to come; 0 while some are at hand.
     pub fn unread(&self) -> u64 {
         self.body.unread(&self.pooled.conn)
     }
 
-    /// Waits for more of the body and takes it into an empty `pipe`.
+    /// Waits for more of a body that is [plain](Reply::is_plain) and [unread](Reply::unread), and takes it into an empty `pipe`.
     pub async fn next_into(&mut self, pipe: &mut Pipe) -> Result<(), BodyError> {
         let (conn, stall) = (&mut self.pooled.conn, self.stall);
         self.body.next_into(conn, pipe, stall).await?;

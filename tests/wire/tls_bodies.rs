@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use rustls::ClientConfig;
 
@@ -25,12 +27,16 @@ struct Stand {
 
 impl Stand {
     fn new(script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Stand {
+        Stand::with(&[], script)
+    }
+
+    fn with(flags: &[&str], script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Stand {
         let identity = Identity::new();
         let directory = tempfile::tempdir().unwrap();
         let (cert, key) = identity.write(directory.path());
         let registry = Server::start_tls(identity.server(), script);
         let text = |path: &PathBuf| path.to_str().unwrap().to_owned();
-        let docxy = Docxy::start(&[
+        let own = [
             "--listen",
             "http://127.0.0.1:0",
             "--upstream",
@@ -43,7 +49,8 @@ impl Stand {
             &text(&cert),
             "--tls-key",
             &text(&key),
-        ]);
+        ];
+        let docxy = Docxy::start(&[&own[..], flags].concat());
         docxy.wait_for_lines("listening on ", 2);
         Stand {
             registry,
@@ -55,6 +62,20 @@ impl Stand {
 
     fn plain(&self) -> Client {
         Client::connect(self.docxy.listeners()[0])
+    }
+
+    /// Waits until the registry cannot send on, to anyone.
+    fn wait_until_nothing_moves(&self) {
+        let sent = || {
+            (0..self.registry.connections())
+                .map(|one| self.registry.sent(one))
+                .sum()
+        };
+        let (mut before, mut now): (usize, usize) = (0, sent());
+        while before != now {
+            thread::sleep(Duration::from_millis(500));
+            (before, now) = (now, sent());
+        }
     }
 
     fn secure(&self) -> Client {
@@ -148,6 +169,37 @@ fn a_body_that_breaks_off_goes_on_where_it_stopped() {
         .filter_map(|request| request.head.one("range"))
         .collect();
     assert_eq!(ranges, ["bytes=100000-", "bytes=300001-", "bytes=316385-"]);
+}
+
+#[test]
+fn a_client_that_pauses_misses_nothing() {
+    let bytes = noise(LARGE);
+    let served = bytes.clone();
+    let stand = Stand::new(move |_| Answer::ok(&served));
+    for mut client in [stand.plain(), stand.secure()] {
+        client.send(Ask::get(&blob()).bytes());
+        client.receive_head();
+        stand.wait_until_nothing_moves();
+        let mut body = client.take(LARGE / 2).unwrap();
+        stand.wait_until_nothing_moves();
+        body.extend(client.take(LARGE - LARGE / 2).unwrap());
+        assert!(body == bytes);
+        assert!(client.ask(&Ask::get(&blob())).complete().body == bytes);
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_on_is_left() {
+    let bytes = noise(LARGE);
+    let served = bytes.clone();
+    let stand = Stand::with(&["--client-timeout", "1s"], move |_| Answer::ok(&served));
+    for (turn, mut client) in [stand.plain(), stand.secure()].into_iter().enumerate() {
+        client.send(Ask::get(&blob()).bytes());
+        stand.registry.wait_for_leaving(turn);
+        let response = client.receive("GET");
+        assert!(matches!(response.end, End::Cut(_)), "{:?}", response.end);
+        assert!(bytes.starts_with(&response.body));
+    }
 }
 
 #[test]
