@@ -425,6 +425,12 @@ mod tests {
         judged_asking(b"", asked, told, sent);
     }
 
+    /// Asserts that what is judged is found wrong.
+    fn judge_seen(what: &str, judge: impl FnOnce()) {
+        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge));
+        assert!(seen.is_err(), "{what}");
+    }
+
     fn judged_asking(options: &[u8], asked: &[u8], told: &str, sent: &str) {
         let origin = Origin::parse("http://registry.test").unwrap();
         judged_at(origin, options, asked, told, sent);
@@ -480,8 +486,7 @@ mod tests {
         let told = told.map(|(from, to)| (TOLD.replacen(from, to, 1), SENT.to_owned()));
         let sent = sent.map(|(from, to)| (TOLD.to_owned(), SENT.replacen(from, to, 1)));
         for (told, sent) in told.into_iter().chain(sent) {
-            let seen = std::panic::catch_unwind(|| judged(&told, &sent));
-            assert!(seen.is_err(), "{told} {sent}");
+            judge_seen(&format!("{told} {sent}"), || judged(&told, &sent));
         }
     }
 
@@ -490,13 +495,9 @@ mod tests {
         let asked = |target: &str| {
             format!("GET {target} HTTP/1.1\r\nHost: a\r\nX: \x1a\r\nAuthorization: b\r\n\r\n")
         };
-        let judge = |options: &[u8], target: &str, from: &str, to: &str| {
-            let sent = SENT.replacen(from, to, 1);
-            judged_asking(options, asked(target).as_bytes(), "", &sent);
-        };
-        judge(b"", "/files/x", "", "");
-        // To another host than the mounted one.
-        judge_seen(|| judge(b"m", "/files/x", "", ""));
+        let judge = |options| judged_asking(options, asked("/files/x").as_bytes(), "", SENT);
+        judge(b"");
+        judge_seen("another host", || judge(b"m"));
         let to_files = SENT.replace("registry.test", "files.test");
         let judge_files = |target: &str, sent: &str| {
             let origin = Origin::parse("http://files.test").unwrap();
@@ -504,21 +505,17 @@ mod tests {
         };
         judge_files("/files/v2/a/tags/list", &to_files);
         judge_files("http://a/files/v2/a/tags/list", &to_files);
-        // From outside of the mount, for another path there, and with a login where none belongs.
-        judge_seen(|| judge_files("/v2/a/tags/list", &to_files));
-        judge_seen(|| judge_files("/files/v2/b/tags/list", &to_files));
+        judge_seen("from outside", || judge_files("/v2/a/tags/list", &to_files));
+        judge_seen("another path", || {
+            judge_files("/files/v2/b/tags/list", &to_files);
+        });
         let login = |path: &str| {
             let sent = to_files.replacen("/v2/a/tags/list", path, 1);
             sent.replacen("X:", "Authorization: b\r\nX:", 1)
         };
         judge_files("/files/v2/a/tags/list", &login("/v2/a/tags/list"));
         judge_files("/files/t?scope=a", &login("/t?scope=a"));
-        judge_seen(|| judge_files("/files/a", &login("/a")));
-    }
-
-    fn judge_seen(judge: impl FnOnce()) {
-        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge));
-        assert!(seen.is_err());
+        judge_seen("a login", || judge_files("/files/a", &login("/a")));
     }
 
     #[test]
@@ -529,10 +526,7 @@ mod tests {
             let judge = |told, sent| judged_asking(b"ha", asked.as_bytes(), told, sent);
             judge("", "");
             for (told, sent) in [(TOLD, ""), ("", SENT)] {
-                assert!(
-                    std::panic::catch_unwind(|| judge(told, sent)).is_err(),
-                    "{header}"
-                );
+                judge_seen(header, || judge(told, sent));
             }
         }
     }
