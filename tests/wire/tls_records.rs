@@ -17,7 +17,8 @@ use rustls::{
 };
 
 use crate::docxy::{Docxy, PATIENCE};
-use crate::stand::MANIFEST;
+use crate::stand::{MANIFEST, NAME, named};
+use crate::tls_keys::start_with;
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Client, Server, noise};
 
@@ -116,17 +117,8 @@ fn connection(identity: &Identity, addr: SocketAddr) -> Records<ClientConnection
 /// docxy under TLS before a registry.
 fn docxy(registry: &Server, identity: &Identity) -> (Docxy, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let (cert, key) = identity.write(directory.path());
-    let docxy = Docxy::start(&[
-        "--listen",
-        "https://127.0.0.1:0",
-        "--tls-cert",
-        cert.to_str().unwrap(),
-        "--tls-key",
-        key.to_str().unwrap(),
-        "--upstream",
-        &format!("reg.test={}", registry.url()),
-    ]);
+    let pair = identity.write(directory.path());
+    let docxy = start_with(&[pair], &["--upstream", &named(NAME, registry)]);
     (docxy, directory)
 }
 
