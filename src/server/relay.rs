@@ -228,8 +228,9 @@ impl Relay<'_> {
         if self.framing != ClientFraming::Chunked && pieces.is_one() {
             return self.client.hand_over([head, data], stall).await;
         }
-        let size = chunk_head(pieces.total());
-        let (size, end) = match (self.framing, pieces.total(), pieces.are_last()) {
+        let total = pieces.total();
+        let size = chunk_head(total);
+        let (size, end) = match (self.framing, total, pieces.are_last()) {
             (ClientFraming::Chunked, 0, true) => (&b""[..], LAST_CHUNK),
             (ClientFraming::Chunked, 1.., true) => (size.as_ref(), CHUNK_END_AND_LAST_CHUNK),
             (ClientFraming::Chunked, 1.., false) => (size.as_ref(), CHUNK_END),
