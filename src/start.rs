@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::limits::admission::{Admission, Limits};
 use crate::limits::capacity;
+use crate::limits::memory::Room;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxy::current::Current;
@@ -164,22 +165,31 @@ pub struct Running {
     pub log: Log,
 }
 
-/// The limits on connections, and a warning if the system has no room for them.
-fn limits(config: &Config) -> (Limits, Option<String>) {
-    let wanted = config.max_connections.map(NonZeroUsize::get);
+/// The limits on connections, and warnings if the system has no room for as many as are wanted.
+fn limits(config: &Config) -> (Limits, [Option<String>; 2]) {
+    let (wanted, workers) = (config.max_connections, config.workers.get());
+    let connections = wanted.map_or_else(|| capacity::connections(workers), NonZeroUsize::get);
     let limits = Limits {
-        connections: wanted.unwrap_or_else(capacity::connections),
+        connections,
         of_one_client: config.max_connections_per_ip,
     };
-    let too_few = wanted.and_then(capacity::too_few_descriptors);
-    let warning = too_few.map(|limit| {
+    if wanted.is_none() {
+        return (limits, [None, None]);
+    }
+    let too_few = capacity::too_few_descriptors(connections).map(|limit| {
         format!(
-            "--max-connections: {} connections may need more than the {limit} descriptors that docxy may have; \
-             raise that limit (LimitNOFILE= of systemd, ulimit -n) or have fewer",
-            limits.connections
+            "--max-connections: {connections} connections may need more than the {limit} descriptors that docxy may have; \
+             raise that limit (LimitNOFILE= of systemd, ulimit -n) or have fewer"
         )
     });
-    (limits, warning)
+    let too_little = capacity::too_little_memory(connections, workers).map(|Room { bytes, by }| {
+        let (megabytes, fitting) = (bytes >> 20, capacity::connections(workers));
+        format!(
+            "--max-connections: {connections} connections may need more than the {megabytes} MB of memory that {by}; \
+             where that is gone docxy is ended, so have {fitting}, as without this flag"
+        )
+    });
+    (limits, [too_few, too_little])
 }
 
 /// What is counted: all if there is a listener where it can be read, else nothing.
@@ -200,8 +210,8 @@ pub fn workers(
     admin: Vec<TcpListener>,
 ) -> Result<Running, Box<dyn Error>> {
     let (stopper, stop) = stop::channel();
-    let (limits, warning) = limits(config);
-    if let Some(warning) = warning {
+    let (limits, warnings) = limits(config);
+    for warning in warnings.into_iter().flatten() {
         log.warning(format_args!("{warning}"));
     }
     let admission = Arc::new(Admission::new(limits));

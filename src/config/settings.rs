@@ -298,7 +298,7 @@ pub struct Settings {
     pub client_timeout: Period,
 
     /// Clients' connections at a time. Beyond that, idle ones are closed for new ones, or new ones get 503 or wait. Default:
-    /// one for each four descriptors (ulimit -n), but not more than one for each 256 KiB of memory
+    /// one for each four descriptors (ulimit -n), but not more than one for each 512 KiB of memory that docxy may have
     #[arg(
         long,
         help_heading = "Running",

@@ -3,4 +3,5 @@
 pub mod admission;
 pub mod capacity;
 pub mod crowd;
+pub mod memory;
 pub mod turns;

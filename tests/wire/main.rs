@@ -34,6 +34,7 @@ mod health;
 mod hello_world;
 mod json_log;
 mod limits;
+mod memory;
 mod metrics;
 mod mounts;
 mod mutual_tls;
