@@ -1,0 +1,195 @@
+//! Whose the scopes are, and whether they may pass.
+
+use super::*;
+
+#[test]
+fn scopes_choose_the_upstream() {
+    let cases: [(&str, Option<&str>); 13] = [
+        ("", None),
+        ("service=docxy", None),
+        ("scope=repository:alpine:pull", None),
+        ("scope=repository%3Alibrary%2Falpine%3Apull", None),
+        ("scope=repository:ghcr.io/a/b:pull", Some("ghcr.io")),
+        ("scope=repository%3AGHCR.io%2Fa%2Fb%3Apull", Some("ghcr.io")),
+        (
+            "scope=repository:127.0.0.1:5100/lib/x:pull",
+            Some("127.0.0.1:5100"),
+        ),
+        ("scope=repository(plugin):ghcr.io/a/b:pull", Some("ghcr.io")),
+        (
+            "scope=repository:ghcr.io/a/b:pull+repository:ghcr.io/c:pull,push",
+            Some("ghcr.io"),
+        ),
+        (
+            "scope=repository:docker.io/a:pull&scope=repository:b:pull",
+            Some("docker.io"),
+        ),
+        (
+            "scope=registry:catalog:*&scope=repository:ghcr.io/a/b:pull",
+            Some("ghcr.io"),
+        ),
+        ("scope=repository:corp/a:pull", None),
+        ("scope=repository:my.project/a:pull", None),
+    ];
+    for (text, expected) in cases {
+        let found = parse(text).upstream(&table()).unwrap();
+        assert_eq!(
+            found.map(|id| table().get(id).name.clone()).as_deref(),
+            expected,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn scopes_of_two_upstreams_are_refused() {
+    let cases = [
+        "scope=repository:alpine:pull&scope=repository:ghcr.io/a/b:pull",
+        "scope=repository:ghcr.io/a/b:pull&scope=repository:alpine:pull",
+        "scope=repository:ghcr.io/a/b:pull%20repository:127.0.0.1:5100/x:pull",
+        "scope=repository:ghcr.io/a/b:pull+repository:docker.io/x:pull",
+    ];
+    for text in cases {
+        let error = parse(text).upstream(&table()).unwrap_err();
+        assert!(matches!(error, TokenError::TwoUpstreams(..)), "{text}");
+        assert_eq!(error.status(), 400, "{text}");
+    }
+}
+
+#[test]
+fn malformed_scopes_are_refused() {
+    let texts = [
+        "scope=repository:",
+        "scope=repository:a",
+        "scope=repository::pull",
+        "scope=repository:a%00b:pull",
+        "scope=repository:%ff:pull",
+        "scope=a+repository:x",
+    ];
+    for text in texts {
+        let error = parse(text).upstream(&table()).unwrap_err();
+        assert!(matches!(error, TokenError::Scope(_)), "{text}");
+        assert_eq!((error.status(), error.code()), (400, "NAME_INVALID"));
+        assert!(
+            parse(text)
+                .check(&table(), id("docker.io"), &Access::default())
+                .is_err(),
+            "{text}"
+        );
+    }
+    for text in [
+        "scope=repository:A:pull",
+        "scope=repository:a//b:pull",
+        "scope=repository:../a:pull",
+        "scope=repository:ghcr.io:pull",
+    ] {
+        let error = parse(text)
+            .check(&table(), id("ghcr.io"), &Access::default())
+            .err();
+        assert!(matches!(error, Some(TokenError::Scope(_))), "{text}");
+    }
+}
+
+#[test]
+fn repositories_are_named_as_the_upstream_has_them() {
+    let cases: [(&str, &str, &[&str]); 9] = [
+        (
+            "scope=repository:alpine:pull",
+            "docker.io",
+            &["library/alpine"],
+        ),
+        (
+            "scope=repository:docker.io/alpine:pull",
+            "docker.io",
+            &["library/alpine"],
+        ),
+        (
+            "scope=repository:registry-1.docker.io/a/b:pull",
+            "docker.io",
+            &["a/b"],
+        ),
+        ("scope=repository:alpine:pull", "ghcr.io", &["alpine"]),
+        (
+            "scope=repository:a/b:pull+repository:c/d:pull&scope=repository(plugin):e/f:pull",
+            "ghcr.io",
+            &["a/b", "c/d", "e/f"],
+        ),
+        (
+            "scope=repository:127.0.0.1:5100/lib/x:pull",
+            "127.0.0.1:5100",
+            &["lib/x"],
+        ),
+        (
+            "scope=repository:ghcr.io/a/b:pull",
+            "corp",
+            &["ghcr.io/a/b"],
+        ),
+        ("scope=registry:catalog:*&scope=aws", "ghcr.io", &[]),
+        (
+            "scope=repository:A:pull&scope=repository:b&scope=repository:c:pull",
+            "ghcr.io",
+            &["c"],
+        ),
+    ];
+    for (text, upstream, expected) in cases {
+        assert_eq!(
+            parse(text).repositories(&table(), id(upstream)),
+            expected,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn only_allowed_scopes_pass() {
+    let rules = ["ghcr.io/org/*".to_owned(), "docker.io/alpine".to_owned()];
+    let allow = Access::parse(&rules, &table()).unwrap();
+    let cases = [
+        ("", "ghcr.io", true),
+        ("scope=", "ghcr.io", true),
+        ("scope=repository:org/a:pull", "ghcr.io", true),
+        ("scope=repository:ghcr.io/org/a:pull", "ghcr.io", true),
+        (
+            "scope=repository:org/a:pull+repository:other/a:pull",
+            "ghcr.io",
+            false,
+        ),
+        (
+            "scope=repository:org/a:pull&scope=repository:other/a:pull",
+            "ghcr.io",
+            false,
+        ),
+        ("%73cope=repository:other/a:pull", "ghcr.io", false),
+        ("Scope=repository:other/a:pull", "ghcr.io", false),
+        (
+            "scope=repository:org/a:pull%0Arepository:other/a:pull",
+            "ghcr.io",
+            false,
+        ),
+        (
+            "scope=repository%28plugin%29:other/a:pull",
+            "ghcr.io",
+            false,
+        ),
+        ("scope=repository:alpine:pull", "docker.io", true),
+        ("scope=repository:docker.io/alpine:pull", "docker.io", true),
+        ("scope=repository:alpine:pull", "ghcr.io", false),
+        ("scope=registry:catalog:*", "ghcr.io", false),
+        ("scope=aws", "ghcr.io", true),
+        ("scope=aws", "corp", false),
+        ("scope=repository:org/a:pull", "corp", false),
+    ];
+    for (text, upstream, passes) in cases {
+        let checked = parse(text).check(&table(), id(upstream), &allow);
+        assert_eq!(checked.is_ok(), passes, "{text}");
+        if let Err(error) = checked {
+            assert_eq!((error.status(), error.code()), (403, "DENIED"), "{text}");
+        }
+        assert!(
+            parse(text)
+                .check(&table(), id(upstream), &Access::default())
+                .is_ok(),
+            "{text}"
+        );
+    }
+}
