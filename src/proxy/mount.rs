@@ -2,8 +2,8 @@
 
 use crate::answer::Answer;
 use crate::http::uri::Target;
-use crate::registry::access::Identity;
 use crate::registry::challenge::Bearer;
+use crate::registry::identity::Identity;
 use crate::registry::rewrite::Credentials;
 use crate::registry::route::Place;
 use crate::registry::route::mounted::{MountView, Mounted, Role};

@@ -5,7 +5,7 @@ use crate::http::uri::Target;
 use crate::proxy::forward::Journey;
 use crate::proxy::realm::Realm;
 use crate::proxy::{Proxy, Request, Response, Trace};
-use crate::registry::access::Identity;
+use crate::registry::identity::Identity;
 use crate::registry::redirect::Trail;
 use crate::registry::rewrite::{Credentials, Part};
 use crate::registry::route::{Place, TokenRoute};

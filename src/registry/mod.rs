@@ -1,7 +1,7 @@
 //! What docxy knows of registries: names, routes, tokens, redirects. Pure: no sockets, no clock.
 //!
-//! In reading order: [`name`] is the grammar, [`table`] the closed table of upstreams and mounts, [`access`] what may pass
-//! and with whose login, [`route`] where a request goes; [`challenge`] and [`token`] are the way to a token; [`reach`] and
+//! In reading order: [`name`] is the grammar, [`table`] the closed table of upstreams and mounts, [`access`] what may pass,
+//! [`identity`] with whose login, [`route`] where a request goes; [`challenge`] and [`token`] are the way to a token; [`reach`] and
 //! [`redirect`] say where a redirect may lead; [`links`] and [`rewrite`] change heads on their way;
 //! [`range`] says whether one answer goes on where another broke off. For `docxy check`, [`mod@reference`] is an image as users
 //! write it, and [`manifest`] what is in one.
@@ -10,6 +10,7 @@ pub mod access;
 pub mod challenge;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod identity;
 pub mod links;
 pub mod manifest;
 pub mod name;

@@ -1,4 +1,5 @@
-use super::super::access::{Access, Identity};
+use super::super::access::Access;
+use super::super::identity::Identity;
 use super::super::table::{Table, UpstreamId};
 use super::super::token::Parameters;
 use super::{assert_repository, parts, rules, shared_table, table};

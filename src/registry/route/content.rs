@@ -4,7 +4,8 @@ use core::ops::Range;
 
 use memchr::memrchr_iter;
 
-use super::super::access::{Access, Identity};
+use super::super::access::Access;
+use super::super::identity::Identity;
 use super::super::name;
 use super::super::table::{Table, UpstreamId};
 use super::place::{

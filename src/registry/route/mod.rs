@@ -24,7 +24,8 @@ pub use self::mounted::Mounted;
 pub use self::place::Place;
 use self::place::find_encoded;
 use self::sound::{is_sound_path, is_sound_query};
-use super::access::{Access, Identity};
+use super::access::Access;
+use super::identity::Identity;
 use super::table::{Table, UpstreamId};
 use crate::http::uri::{Authority, split_query};
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::super::access::Identity;
+use super::super::identity::Identity;
 use super::super::table::mounts::MountId;
 use super::super::table::{Table, UpstreamId, is_name_byte};
 use super::RouteError;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::form::{Piece, decode, encode, is_named};
 use super::scope::Scope;
-use super::{Identity, Parameters, SECRETS, SERVICE};
+use super::{Parameters, SECRETS, SERVICE};
+use crate::registry::identity::Identity;
 use crate::registry::table::{Table, UpstreamId};
 
 /// Parameters that say who is asking, or ask for a token to keep.
