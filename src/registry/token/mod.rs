@@ -17,7 +17,6 @@ use self::form::{Piece, decode, is_named};
 use self::scope::Scope;
 pub use self::scope::scope_parameters;
 use super::access::Access;
-use super::identity::Identity;
 use super::name;
 use super::route::place::split_upstream;
 use super::table::{Table, UpstreamId};

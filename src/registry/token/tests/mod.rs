@@ -5,6 +5,7 @@ mod scopes;
 
 use super::*;
 use crate::registry::access::Refusal;
+use crate::registry::identity::Identity;
 use crate::registry::table::Upstream;
 
 fn table() -> Table {
