@@ -227,10 +227,7 @@ impl Client {
             if let Standing::Down(why) = standing {
                 return Err(Fault::Down(why));
             }
-            let (origin, egress, reach) = (&key.origin, &key.egress, key.reach);
-            let dialled = self
-                .dialler
-                .dial(origin, egress, reach, &mut shunned, deadline);
+            let dialled = self.dialler.dial(key, &mut shunned, deadline);
             let error = match dialled.await {
                 Ok(stream) => {
                     self.outages.reached(key);
@@ -248,7 +245,7 @@ impl Client {
                 self.give_up(key, over, &error);
                 return Err(Fault::Unreachable(error));
             };
-            let in_ms = pause.as_millis();
+            let (origin, in_ms) = (&key.origin, pause.as_millis());
             self.log
                 .debug(format_args!("{origin}: {error}; another try in {in_ms} ms"));
             sleep(pause).await;

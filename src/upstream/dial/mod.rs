@@ -20,11 +20,12 @@ use crate::conn::stream::Stream;
 use crate::egress::Egress;
 use crate::egress::gateway::Gateway;
 use crate::egress::local::Local;
-use crate::http::uri::{Host, Origin, Scheme};
+use crate::http::uri::{Host, Scheme};
 use crate::metrics::Metrics;
 use crate::registry::reach::Reach;
 use crate::registry::redirect::{may_ask_for, may_dial};
 use crate::timeouts;
+use crate::upstream::Key;
 use crate::upstream::race::{connect_any, in_turns};
 use crate::upstream::resolve::Resolver;
 #[cfg(any(test, fuzzing))]
@@ -34,18 +35,18 @@ use crate::upstream::tunnel::{self, ProxyError, ProxyFault};
 
 /// Makes connections.
 #[derive(Debug)]
-pub struct Dialler {
+pub(super) struct Dialler {
     resolver: Resolver,
     watcher: Watcher,
     metrics: Metrics,
 }
 
 /// The addresses whose TLS has failed. They come last from then on: another machine may do better.
-pub type Shunned = Vec<IpAddr>;
+pub(super) type Shunned = Vec<IpAddr>;
 
 impl Dialler {
     /// One that knows no name yet.
-    pub fn new(metrics: Metrics) -> Dialler {
+    pub(super) fn new(metrics: Metrics) -> Dialler {
         Dialler {
             resolver: Resolver::new(metrics),
             watcher: Watcher::default(),
@@ -54,50 +55,44 @@ impl Dialler {
     }
 
     /// One that knows no name yet, for one who is told of each step.
-    pub fn watched(watcher: Watcher) -> Dialler {
+    pub(super) fn watched(watcher: Watcher) -> Dialler {
         Dialler {
             watcher,
             ..Dialler::new(Metrics::off())
         }
     }
 
-    /// Connects to `origin`, by the way of `egress`, before `deadline`; with a `reach`, only to addresses within it.
+    /// Connects to the origin, by its egress, before `deadline`; with a reach, only to addresses within it.
     ///
     /// The address that was checked is the one that is connected to: names are not looked up again. Through a proxy only an
     /// address that stands in the place of a name can be checked.
-    pub async fn dial(
+    pub(super) async fn dial(
         &self,
-        origin: &Origin,
-        egress: &Egress,
-        reach: Option<Reach>,
+        key: &Key,
         shunned: &mut Shunned,
         deadline: Option<Instant>,
     ) -> Result<Stream, DialError> {
-        let dialled = self.steps(origin, egress, reach, shunned, deadline).await;
+        let dialled = self.steps(key, shunned, deadline).await;
         dialled.inspect_err(|error| self.metrics.not_connected(error.stage()))
     }
 
     async fn steps(
         &self,
-        origin: &Origin,
-        egress: &Egress,
-        reach: Option<Reach>,
+        key: &Key,
         shunned: &mut Shunned,
         deadline: Option<Instant>,
     ) -> Result<Stream, DialError> {
+        let (origin, egress) = (&key.origin, &key.egress);
         let way = match egress.gateway(origin) {
             Some(gateway) => {
-                check_unseen(origin.host(), reach)?;
-                let way = self.tunnel(origin, gateway, egress, shunned, deadline);
+                check_unseen(origin.host(), key.reach)?;
+                let way = self.tunnel(key, gateway, shunned, deadline);
                 way.await.map_err(|fault| {
                     let proxy = gateway.proxy.to_string();
                     DialError::Proxy(Box::new(ProxyError { proxy, fault }))
                 })?
             }
-            None => {
-                let way = self.direct(origin, egress, reach, shunned, deadline);
-                way.await?
-            }
+            None => self.direct(key, shunned, deadline).await?,
         };
         let tcp = match (origin.scheme(), way) {
             (Scheme::Https, Stream::Tcp(tcp)) => tcp,
@@ -119,14 +114,13 @@ impl Dialler {
     /// A connection to the origin itself.
     async fn direct(
         &self,
-        origin: &Origin,
-        egress: &Egress,
-        reach: Option<Reach>,
+        key: &Key,
         shunned: &Shunned,
         deadline: Option<Instant>,
     ) -> Result<Stream, DialError> {
+        let (origin, egress) = (&key.origin, &key.egress);
         let began = Instant::now();
-        let addresses = self.addresses(origin.host(), egress, reach).await?;
+        let addresses = self.addresses(origin.host(), egress, key.reach).await?;
         let addresses = usable(&addresses, egress.local(), shunned)?;
         self.watcher.tell(origin, || Step::LookedUp {
             addresses: addresses.clone(),
@@ -149,12 +143,12 @@ impl Dialler {
     /// A connection through a proxy. The proxy is where the operator has said, whatever kind of place that is.
     async fn tunnel(
         &self,
-        origin: &Origin,
+        key: &Key,
         gateway: &Gateway,
-        egress: &Egress,
         shunned: &Shunned,
         deadline: Option<Instant>,
     ) -> Result<Stream, ProxyFault> {
+        let (origin, egress) = (&key.origin, &key.egress);
         let (began, proxy) = (Instant::now(), &gateway.proxy);
         let connected = async {
             let addresses = self.addresses(&proxy.host, egress, None).await?;
@@ -281,6 +275,7 @@ fn deadline_within(limit: Duration, deadline: Option<Instant>) -> Instant {
 mod tests {
     use super::*;
     use crate::egress::EgressSettings;
+    use crate::http::uri::Origin;
 
     #[test]
     fn another_machine_comes_before_one_whose_tls_has_failed() {
@@ -304,10 +299,13 @@ mod tests {
     async fn an_address_whose_tls_fails_is_shunned() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let local = listener.local_addr().unwrap();
-        let origin = Origin::parse(&format!("https://{local}")).unwrap();
-        let egress = Egress::open(&EgressSettings::default()).unwrap();
         let (dialler, mut shunned) = (Dialler::new(Metrics::off()), Shunned::new());
-        let dialled = dialler.dial(&origin, &egress, None, &mut shunned, None);
+        let key = Key {
+            origin: Origin::parse(&format!("https://{local}")).unwrap(),
+            egress: Egress::open(&EgressSettings::default()).unwrap(),
+            reach: None,
+        };
+        let dialled = dialler.dial(&key, &mut shunned, None);
         let (error, ()) = tokio::join!(dialled, async { drop(listener.accept().await) });
         assert!(matches!(error, Err(DialError::Tls(_))), "{error:?}");
         assert_eq!(shunned, [local.ip()]);
