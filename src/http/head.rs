@@ -5,10 +5,12 @@
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::ops::Range;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use httparse::{Header, Status};
 use memchr::memchr3;
+use memchr::memmem::Finder;
 
 use super::fields::{Fields, Span, Spans};
 
@@ -131,6 +133,11 @@ impl HeadScanner {
 
     /// Looks at `input`, which begins where it began at the last call and may have grown.
     pub fn find(&mut self, input: &[u8]) -> Result<Found, HeadError> {
+        if let (0, Some(end)) = (self.seen, end_of_plain(input))
+            && end <= self.limits.bytes
+        {
+            return Ok(Found::Head(0..end));
+        }
         let lines_before = self.lines;
         while let Some(offset) = memchr3(b'\r', b'\n', 0, &input[self.seen..]) {
             let at = self.seen + offset;
@@ -196,6 +203,21 @@ impl HeadScanner {
     }
 }
 
+/// The end of a head that is there as a whole and in which no line is remarkable. Most are so, and are looked at many bytes
+/// at once; any other is for [`HeadScanner`] to look at line by line.
+fn end_of_plain(input: &[u8]) -> Option<usize> {
+    static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+    let end = END.find(input)? + 4;
+    let head = &input[..end];
+    let pairs = head.iter().zip(&head[1..]);
+    let is_plain = pairs.fold(head[0] > b' ', |plain, (&this, &next)| {
+        let is_whole_line = (this == b'\r') == (next == b'\n');
+        let is_folded = (this == b'\n') & ((next == b' ') | (next == b'\t'));
+        plain & is_whole_line & !is_folded & (this != 0)
+    });
+    is_plain.then_some(end)
+}
+
 /// The head of a request.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
@@ -220,10 +242,11 @@ impl RequestHead {
         else {
             return Err(HeadError::FirstLine);
         };
-        if !target.bytes().all(|b| b.is_ascii_graphic()) {
+        // Without an early end, as in `has_control`.
+        if !target.bytes().fold(true, |is, b| is & b.is_ascii_graphic()) {
             return Err(HeadError::FirstLine);
         }
-        check_values(parsed.headers)?;
+        check_values(parsed.headers, &bytes)?;
         let (method, target) = (
             Span::of(method.as_bytes(), &bytes),
             Span::of(target.as_bytes(), &bytes),
@@ -290,7 +313,7 @@ impl ResponseHead {
         if !(100..600).contains(&code) {
             return Err(HeadError::StatusCode);
         }
-        check_values(parsed.headers)?;
+        check_values(parsed.headers, &bytes)?;
         let reason = Span::of(parsed.reason.unwrap_or_default().as_bytes(), &bytes);
         let lines = Spans::all(parsed.headers, &bytes);
         Ok(ResponseHead {
@@ -326,18 +349,23 @@ fn from_minor(minor: u8) -> Version {
 }
 
 /// `httparse` takes a few control bytes in values that RFC 9110 §5.5 does not.
-fn check_values(fields: &[Header<'_>]) -> Result<(), HeadError> {
-    // Without an early end, so that the compiler can look at many bytes at once.
-    let is_sound = |value: &[u8]| {
-        value.iter().fold(true, |sound, &b| {
-            sound & ((b == b'\t') | ((b >= b' ') & (b != 0x7f)))
-        })
-    };
-    if fields.iter().all(|field| is_sound(field.value)) {
+fn check_values(fields: &[Header<'_>], head: &[u8]) -> Result<(), HeadError> {
+    // Hardly any head has one anywhere, which is soon seen of the whole.
+    let is_sound = |field: &Header<'_>| !has_control(field.value, b"");
+    if !has_control(head, b"\r\n") || fields.iter().all(is_sound) {
         Ok(())
     } else {
         Err(HeadError::Field)
     }
+}
+
+/// Whether a control byte stands there, other than a tab and `allowed`.
+fn has_control(bytes: &[u8], allowed: &[u8]) -> bool {
+    // Without an early end, so that the compiler can look at many bytes at once.
+    bytes.iter().fold(false, |has, &b| {
+        let is_allowed = allowed.iter().fold(b == b'\t', |is, &one| is | (b == one));
+        has | (!is_allowed & ((b < b' ') | (b == 0x7f)))
+    })
 }
 
 /// `httparse` misses a version in whatever a request line ends in; only what has the form of one can be one that is not
