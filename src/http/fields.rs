@@ -9,6 +9,8 @@ use super::names::Names;
 pub struct Fields {
     bytes: Bytes,
     lines: Vec<Spans>,
+    /// A bit for each length that a name here has: most names that are looked up are told to be missing by theirs alone.
+    lengths: u64,
 }
 
 /// Where one field line lies in the bytes of its head, whose limits keep every offset within 32 bits.
@@ -77,7 +79,12 @@ pub struct Repeated;
 impl Fields {
     /// The fields of a head that lie at these places in it.
     pub(super) fn new(bytes: Bytes, lines: Vec<Spans>) -> Fields {
-        Fields { bytes, lines }
+        let lengths = lines.iter().fold(0, |all, line| all | bit(line.name.len()));
+        Fields {
+            bytes,
+            lines,
+            lengths,
+        }
     }
 
     /// The head to which they belong.
@@ -105,7 +112,11 @@ impl Fields {
                     .within(&self.bytes)
                     .eq_ignore_ascii_case(name.as_bytes())
         };
-        let lines = self.lines.iter().filter(is_it);
+        let candidates = match self.lengths & bit(name.len()) {
+            0 => &[],
+            _ => &self.lines[..],
+        };
+        let lines = candidates.iter().filter(is_it);
         lines.map(|line| line.value.within(&self.bytes))
     }
 
@@ -163,6 +174,11 @@ impl Fields {
         });
         lines.filter(move |line| !HOP_BY_HOP.has(line.name) && !is_named(line.name))
     }
+}
+
+/// The bit of a name's length; the longest share one.
+fn bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 /// The options that nearly every `Connection` field has, none of which names a field that [`HOP_BY_HOP`] does not.
