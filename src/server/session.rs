@@ -47,12 +47,9 @@ impl Session<'_> {
         // Apart is what an idle connection needs no room for.
         while self.request().await || is_first && Box::pin(self.is_on_the_way()).await {
             is_first = false;
-            let mut is_soon_back = true;
-            while is_soon_back {
-                match Box::pin(self.serve_one()).await {
-                    Next::Again => is_soon_back = self.request_soon().await,
-                    end => return end,
-                }
+            match Box::pin(self.serve()).await {
+                Next::Again => {}
+                end => return end,
             }
         }
         Next::Again
@@ -94,6 +91,16 @@ impl Session<'_> {
             biased;
             readable = self.client.idle() => readable.is_ok(),
             () = self.beat.moment() => false,
+        }
+    }
+
+    /// Serves what comes without much of a pause. The room for it is made once for all of that.
+    async fn serve(&mut self) -> Next {
+        loop {
+            match self.serve_one().await {
+                Next::Again if self.request_soon().await => {}
+                next => return next,
+            }
         }
     }
 
@@ -189,8 +196,7 @@ async fn refuse(proxy: &Proxy, client: &mut Conn, peer: &Peer, answer: Answer) -
         .write_all([&head, &body], proxy.shared.timeouts.client)
         .await;
     let done = Done {
-        method: "-",
-        path: "-",
+        head: None,
         status,
         bytes: body.len() as u64,
         duration: Duration::ZERO,
