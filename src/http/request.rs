@@ -4,7 +4,7 @@ use core::fmt;
 use std::borrow::Cow;
 
 use super::head::{RequestHead, Version};
-use super::uri::{Authority, Target, UriError};
+use super::uri::{Authority, Target, UriError, split_query};
 
 /// A request's effective target.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,6 +76,17 @@ pub fn effective(head: &RequestHead) -> Result<Effective<'_>, EffectiveError> {
         authority: Some(absolute.origin.authority()),
         form: Form::Absolute,
     })
+}
+
+/// The path of a target: what stands before it may hold a login, what stands behind it a signature.
+pub fn path_of(target: &str) -> Cow<'_, str> {
+    if target.starts_with('/') {
+        return Cow::Borrowed(split_query(target).0);
+    }
+    match Target::parse(target.as_bytes()) {
+        Ok(absolute) => Cow::Owned(split_query(&absolute.path_and_query).0.to_owned()),
+        Err(_) => Cow::Borrowed("-"),
+    }
 }
 
 fn host(head: &RequestHead) -> Result<Option<Authority>, EffectiveError> {

@@ -110,7 +110,8 @@ impl Log {
         self.to_operator("error", "", what);
     }
 
-    fn lets_pass(self, level: Level) -> bool {
+    /// Whether anything of this level is said, so that what would not be said need not be put together.
+    pub fn lets_pass(self, level: Level) -> bool {
         self.set.level.load(Ordering::Relaxed) >= level as u8
     }
 

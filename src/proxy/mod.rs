@@ -26,10 +26,11 @@ use crate::answer::Answer;
 use crate::behind::TrustedProxies;
 use crate::egress::Egresses;
 use crate::http::head::RequestHead;
+use crate::http::request::path_of;
 use crate::http::uri::{Authority, Host, Origin, Scheme, Target};
 use crate::http::write::HeadWriter;
 use crate::limits::admission::Admission;
-use crate::log::{Log, Record};
+use crate::log::{Level, Log, Record};
 use crate::metrics::Metrics;
 use crate::metrics::kind::Kind;
 use crate::metrics::upstreams::Upstreams;
@@ -206,10 +207,8 @@ impl Trace {
 /// What was answered, for the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Done<'a> {
-    /// The method; `-` where there was none.
-    pub method: &'a str,
-    /// The path; `-` where there was none.
-    pub path: &'a str,
+    /// The head of the request, if what came was one.
+    pub head: Option<&'a RequestHead>,
     /// The status that the client got.
     pub status: u16,
     /// Bytes of the body that have passed.
@@ -382,10 +381,15 @@ impl Proxy {
     }
 
     fn log_access(&self, peer: &Peer, trace: &Trace, done: &Done<'_>) {
+        if !self.shared.log.lets_pass(Level::Info) {
+            return;
+        }
+        let method = done.head.map(|head| str::from_utf8(head.method()));
+        let path = done.head.map(|head| path_of(head.target()));
         self.shared.log.access(&Record {
             client: peer.address,
-            method: done.method,
-            path: done.path,
+            method: method.and_then(Result::ok).unwrap_or("-"),
+            path: path.as_deref().unwrap_or("-"),
             status: done.status,
             bytes: done.bytes,
             duration: done.duration,

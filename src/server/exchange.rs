@@ -1,6 +1,5 @@
 //! One request and its answer: what it asks is checked, its body taken, the answer framed for the client and sent.
 
-use std::borrow::Cow;
 use std::io;
 use std::pin::pin;
 
@@ -10,8 +9,8 @@ use crate::answer::Answer;
 use crate::conn::Conn;
 use crate::http::framing::{self, BodyFraming};
 use crate::http::head::{RequestHead, Version};
-use crate::http::request::{Form, effective};
-use crate::http::uri::{Authority, Host, Target, split_query};
+use crate::http::request::{Form, effective, path_of};
+use crate::http::uri::{Authority, Host};
 use crate::http::write::HeadWriter;
 use crate::limits::admission::Full;
 use crate::metrics::InFlight;
@@ -352,11 +351,8 @@ impl<'a> Exchange<'a> {
     }
 
     fn finish(&self, status: u16, bytes: u64, sent: bool, persists: bool) -> Next {
-        let method = str::from_utf8(self.head.method()).unwrap_or("-");
-        let path = &path_of(self.head.target());
         let done = Done {
-            method,
-            path,
+            head: Some(self.head),
             status,
             bytes,
             duration: self.began.elapsed(),
@@ -367,16 +363,5 @@ impl<'a> Exchange<'a> {
             (true, false) => Next::Close,
             (false, _) => Next::Drop,
         }
-    }
-}
-
-/// The path of a target: what stands before it may hold a login, what stands behind it a signature.
-fn path_of(target: &str) -> Cow<'_, str> {
-    if target.starts_with('/') {
-        return Cow::Borrowed(split_query(target).0);
-    }
-    match Target::parse(target.as_bytes()) {
-        Ok(absolute) => Cow::Owned(split_query(&absolute.path_and_query).0.to_owned()),
-        Err(_) => Cow::Borrowed("-"),
     }
 }
