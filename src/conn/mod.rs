@@ -155,7 +155,7 @@ impl Conn {
 
     /// Parts with a buffer that has nothing in it.
     fn give_back(&mut self) {
-        if self.buffer.is_empty() {
+        if self.buffer.is_empty() && self.buffer.capacity() > 0 {
             spare::give_back(mem::take(&mut self.buffer));
         }
     }

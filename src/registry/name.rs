@@ -10,7 +10,7 @@ pub const MAX_TAG: usize = 128;
 /// Whether `text` is a repository name: components of lower-case letters and digits, separated inside by `.`, `_`, `__` or
 /// dashes, joined by `/`, 255 bytes at most.
 pub fn is_repository(text: &str) -> bool {
-    text.len() <= MAX_REPOSITORY && text.split('/').all(is_component)
+    text.len() <= MAX_REPOSITORY && text.as_bytes().split(|&b| b == b'/').all(is_component)
 }
 
 /// Whether `text` is a tag: a letter, digit or `_`, then up to 127 of these, `.` and `-`.
@@ -37,22 +37,28 @@ pub fn is_digest(text: &str) -> bool {
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
-fn is_component(text: &str) -> bool {
-    let mut rest = text.trim_start_matches(is_lower_or_digit);
-    if rest.len() == text.len() {
-        return false;
-    }
-    while !rest.is_empty() {
-        let word = rest.trim_start_matches(['.', '_', '-']);
-        let separator = &rest[..rest.len() - word.len()];
-        let sound = matches!(separator, "." | "_" | "__")
-            || !separator.is_empty() && separator.bytes().all(|b| b == b'-');
-        rest = word.trim_start_matches(is_lower_or_digit);
-        if !sound || rest.len() == word.len() {
+fn is_component(text: &[u8]) -> bool {
+    let mut rest = text;
+    loop {
+        let word = skip(rest, |b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if word.len() == rest.len() {
+            return false;
+        }
+        if word.is_empty() {
+            return true;
+        }
+        rest = skip(word, |b| matches!(b, b'.' | b'_' | b'-'));
+        let separator = &word[..word.len() - rest.len()];
+        if !matches!(separator, b"." | b"_" | b"__") && !separator.iter().all(|&b| b == b'-') {
             return false;
         }
     }
-    true
+}
+
+/// What follows the bytes that are `of` a kind.
+fn skip(text: &[u8], of: impl Fn(u8) -> bool) -> &[u8] {
+    let end = text.iter().position(|&b| !of(b)).unwrap_or(text.len());
+    &text[end..]
 }
 
 /// `[a-z0-9]+([+._-][a-z0-9]+)*`
