@@ -1,7 +1,7 @@
 //! Finds out where an upstream gives out tokens when no challenge has taught it yet: after a restart, or on another replica.
 
 use crate::answer::Answer;
-use crate::proxy::forward::Journey;
+use crate::proxy::journey::Journey;
 use crate::proxy::realm::Realm;
 use crate::proxy::{Proxy, Request, Trace};
 use crate::registry::rewrite::Credentials;

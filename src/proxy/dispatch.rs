@@ -1,7 +1,7 @@
 //! Who answers a request: docxy itself, an upstream, or an upstream's token realm.
 
 use crate::answer::Answer;
-use crate::proxy::forward::Journey;
+use crate::proxy::journey::Journey;
 use crate::proxy::{Proxy, Request, Response, Trace};
 use crate::registry::route::{Catalog, Content, Place, Route, RouteError};
 use crate::registry::table::UpstreamId;

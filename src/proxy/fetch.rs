@@ -21,7 +21,7 @@ use crate::upstream::Over;
 use crate::upstream::reply::Reply;
 use crate::upstream::tries::Tries;
 
-use super::forward::{Journey, Mishap};
+use super::journey::{Journey, Mishap};
 use super::realm::Realm;
 use super::{Proxy, Request, Trace};
 

@@ -12,7 +12,7 @@ use crate::upstream::fault::Fault;
 use crate::upstream::reply::Reply;
 use crate::upstream::tries::spread;
 
-use super::forward::{Journey, Mishap};
+use super::journey::{Journey, Mishap};
 use super::{Proxy, Trace};
 
 /// The pause before a CDN is asked once more that does not say how long it wants.

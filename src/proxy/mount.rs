@@ -9,7 +9,7 @@ use crate::registry::route::Place;
 use crate::registry::route::mounted::{MountView, Mounted, Role};
 use crate::registry::table::mounts::{Mount, MountId};
 
-use super::forward::Journey;
+use super::journey::Journey;
 use super::{Proxy, Request, Response, Trace};
 
 impl Proxy {

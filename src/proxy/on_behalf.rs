@@ -16,7 +16,7 @@ use crate::registry::table::UpstreamId;
 use crate::upstream::reply::Reply;
 
 use super::fetch::NoToken;
-use super::forward::{Journey, Mishap};
+use super::journey::{Journey, Mishap};
 use super::realm::Realm;
 use super::{Proxy, Request, Trace};
 

@@ -17,7 +17,7 @@ use crate::upstream::reply::Reply;
 use crate::upstream::tries::Tries;
 
 use super::fetch::NoToken;
-use super::forward::{Journey, Mishap};
+use super::journey::{Journey, Mishap};
 use super::on_behalf::Grant;
 use super::unfinished::{Unfinished, encoding};
 use super::{Proxy, Request, Trace};

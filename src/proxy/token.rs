@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::http::uri::Target;
-use crate::proxy::forward::Journey;
+use crate::proxy::journey::Journey;
 use crate::proxy::realm::Realm;
 use crate::proxy::{Proxy, Request, Response, Trace};
 use crate::registry::identity::Identity;

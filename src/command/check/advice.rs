@@ -7,7 +7,7 @@ use rustls::CertificateError;
 
 use super::report::Failure;
 use crate::proxy::fetch::NoToken;
-use crate::proxy::forward::Mishap;
+use crate::proxy::journey::Mishap;
 use crate::proxy::on_behalf::Unanswered;
 use crate::registry::route::RouteError;
 use crate::tls::refused::Refused;

@@ -9,7 +9,7 @@ use crate::egress::Egress;
 use crate::http::uri::Origin;
 use crate::http::write::HeadWriter;
 use crate::proxy::Proxy;
-use crate::proxy::forward::Mishap;
+use crate::proxy::journey::Mishap;
 use crate::proxy::on_behalf::Unanswered;
 use crate::registry::manifest;
 use crate::registry::reference::Reference;

@@ -9,7 +9,7 @@ use super::door::{Got, How, Part, head};
 use crate::http::head::RequestHead;
 use crate::http::uri::Scheme;
 use crate::proxy::fetch::first_bearer;
-use crate::proxy::forward::Journey;
+use crate::proxy::journey::Journey;
 use crate::proxy::on_behalf::Unanswered;
 use crate::proxy::{Entrance, Peer, Proxy, Request, Trace};
 use crate::registry::redirect::Trail;

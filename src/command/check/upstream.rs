@@ -10,7 +10,7 @@ use super::report::{Ended, Failure, Notes};
 use crate::http::head::ResponseHead;
 use crate::http::write::HeadWriter;
 use crate::proxy::fetch::{NoToken, first_bearer};
-use crate::proxy::forward::{Journey, Mishap};
+use crate::proxy::journey::{Journey, Mishap};
 use crate::proxy::on_behalf::Unanswered;
 use crate::proxy::{Proxy, Request, Trace};
 use crate::registry::challenge::{Bearer, is_basic};

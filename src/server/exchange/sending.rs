@@ -1,0 +1,160 @@
+//! The answer on its way to the client: framed for it, sent with the body as that comes, and ended so that nobody takes a part
+//! for the whole.
+
+use std::io;
+
+use super::{Exchange, Next};
+use crate::answer::Answer;
+use crate::http::framing::BodyFraming;
+use crate::http::head::Version;
+use crate::http::write::HeadWriter;
+use crate::metrics::upstreams::Bytes;
+use crate::proxy::unfinished::{Flow, Unfinished};
+use crate::proxy::{Entrance, Request};
+use crate::server::relay::{ClientFraming, RelayError, Side, relay};
+use crate::upstream::reply::Reply;
+
+impl<'a> Exchange<'a> {
+    pub(super) async fn send_own(mut self, answer: Answer, persists: bool) -> Next {
+        let status = answer.status;
+        if status >= 500 {
+            self.say_why(&answer.why);
+        }
+        let (head, body) = answer.write(self.head.method(), |head| self.end_fields(head, persists));
+        self.trace.first_byte = Some(self.began.elapsed());
+        let sent = self.write([&head, &body]).await;
+        self.counted().add(body.len());
+        self.finish(status, body.len() as u64, sent.is_ok(), persists)
+    }
+
+    pub(super) async fn send_head(
+        mut self,
+        mut head: HeadWriter,
+        status: u16,
+        persists: bool,
+    ) -> Next {
+        self.end_fields(&mut head, persists);
+        let head = head.finish();
+        self.trace.first_byte = Some(self.began.elapsed());
+        let sent = self.write([&head]).await;
+        self.finish(status, 0, sent.is_ok(), persists)
+    }
+
+    pub(super) async fn send_body(
+        mut self,
+        mut head: HeadWriter,
+        flow: Flow,
+        status: u16,
+        persists: bool,
+    ) -> Next {
+        let Flow {
+            mut reply,
+            mut unfinished,
+        } = flow;
+        let framing = match reply.framing {
+            BodyFraming::Length(_) => ClientFraming::Length,
+            _ if self.head.version == Version::Http11 => ClientFraming::Chunked,
+            _ => ClientFraming::UntilClose,
+        };
+        let persists = persists && framing != ClientFraming::UntilClose;
+        if framing == ClientFraming::Chunked {
+            head.field("Transfer-Encoding", "chunked");
+        }
+        self.end_fields(&mut head, persists);
+        let whole_head = head.finish();
+        let (mut head, mut passed) = (Some(&whole_head[..]), 0);
+        let (stall, bytes) = (self.proxy.shared.timeouts.client, self.counted());
+        self.trace.first_byte = Some(self.began.elapsed());
+        loop {
+            let relayed = relay(self.client, head.take(), &mut reply, framing, stall, bytes);
+            let error = match relayed.await {
+                Ok(count) => {
+                    reply.recycle(&self.proxy.client);
+                    return self.finish(status, passed + count, true, persists);
+                }
+                Err(error) => error,
+            };
+            passed += error.passed;
+            let error = RelayError { passed, ..error };
+            match (unfinished.as_deref_mut(), &error.side) {
+                (Some(unfinished), Side::Upstream(_)) if error.head_passed => {
+                    self.say_why(&format!("{}: {error}", self.trace.asked()));
+                    match Box::pin(self.go_on(unfinished, passed)).await {
+                        Some(rest) => reply = rest,
+                        None => return self.break_off(error, status, framing).await,
+                    }
+                }
+                _ => {
+                    drop(reply);
+                    return self.break_off(error, status, framing).await;
+                }
+            }
+        }
+    }
+
+    /// The rest of a body that has broken off.
+    async fn go_on(&mut self, unfinished: &mut Unfinished, passed: u64) -> Option<Box<Reply>> {
+        let request = Request {
+            head: self.head,
+            target: self.head.target(),
+            authority: None,
+            reached_as: None,
+            peer: &self.peer,
+        };
+        self.proxy
+            .resume(&request, unfinished, passed, &mut self.trace)
+            .await
+    }
+
+    /// Ends an answer whose body does not pass whole, so that the client cannot take it for whole.
+    async fn break_off(self, error: RelayError, status: u16, framing: ClientFraming) -> Next {
+        let why = format!("{}: {error}", self.trace.asked());
+        match error.side {
+            Side::Upstream(_) if !error.head_passed => {
+                return self
+                    .send_own(Answer::fatal(502, "UNAVAILABLE", why), false)
+                    .await;
+            }
+            Side::Upstream(_) => {
+                self.proxy.shared.counted.of_any(self.trace.upstream).lost();
+                self.say_why(&why);
+            }
+            Side::Client(_) => self
+                .proxy
+                .shared
+                .log
+                .debug(format_args!("{}: {why}", self.line())),
+        }
+        self.finish(status, error.passed, false, false);
+        if framing == ClientFraming::UntilClose {
+            Next::Reset
+        } else {
+            Next::Drop
+        }
+    }
+
+    /// Where the bytes of the answer are counted.
+    fn counted(&self) -> Bytes<'a> {
+        match self.peer.entrance {
+            Entrance::Clients => {
+                let counted = &self.proxy.shared.counted;
+                counted.of_any(self.trace.upstream).bytes(self.trace.kind)
+            }
+            Entrance::Admin => Bytes::default(),
+        }
+    }
+
+    async fn write<const N: usize>(&mut self, parts: [&[u8]; N]) -> io::Result<()> {
+        let stall = self.proxy.shared.timeouts.client;
+        self.client.write_all(parts, stall).await
+    }
+
+    /// What an answer says of the connection.
+    fn end_fields(&self, head: &mut HeadWriter, persists: bool) {
+        match (persists, self.head.version) {
+            (false, _) => head.field("Connection", "close"),
+            (true, Version::Http10) => head.field("Connection", "keep-alive"),
+            (true, Version::Http11) => {}
+        }
+    }
+}
