@@ -64,7 +64,7 @@ impl Judge<'_> {
             }
             let is_last = at == output.len();
             check_answer(&answer, status, request, is_last);
-            assert!(client.standing == Standing::Served || (status >= 400 && is_own(&answer.body)));
+            assert!(client.standing == Standing::Served || (status >= 400 && is_own(&answer)));
             self.check_marks(bytes, (number, place), request);
             self.check_body(&answer, (number, place), method);
             place += 1;
@@ -109,7 +109,7 @@ impl Judge<'_> {
 
     /// A body is docxy's own, or an upstream's, or the parts in which upstreams sent it; and whole only if that is.
     fn check_body(&self, answer: &Message, owner: Owner, method: &str) {
-        if method == "HEAD" || is_own(&answer.body) {
+        if method == "HEAD" || is_own(answer) {
             return;
         }
         let is_its = |exchange: &&Exchange| exchange.owner.is_none_or(|other| other == owner);
@@ -146,11 +146,18 @@ fn check_answer(answer: &Message, status: u16, request: Option<&Request>, is_las
     );
 }
 
-fn is_own(body: &[u8]) -> bool {
-    let texts = ["", "ok\n", "ready\n", "stopping\n", "{}"];
-    let is_error = body.starts_with(b"{\"errors\":[") && memmem::find(body, b"docxy: ").is_some();
-    let is_token = memmem::find(body, b"\"docxy-anonymous\"").is_some();
-    is_error || is_token || texts.iter().any(|text| text.as_bytes() == body)
+/// Whether a body is docxy's own, or as much of one as a client took before it was gone.
+fn is_own(answer: &Message) -> bool {
+    const ERROR: &[u8] = b"{\"errors\":[{\"code\":\"";
+    const TOKEN: &[u8] = b"{\"token\":\"docxy-anonymous\"";
+    let body = &answer.body[..];
+    let texts = [&b"ok\n"[..], b"ready\n", b"stopping\n", b"{}"];
+    if answer.state != State::Whole {
+        let begins = |own: &[u8]| own.starts_with(body) || body.starts_with(own);
+        return [ERROR, TOKEN].into_iter().chain(texts).any(begins);
+    }
+    let is_error = body.starts_with(ERROR) && memmem::find(body, b"docxy: ").is_some();
+    is_error || body.starts_with(TOKEN) || body.is_empty() || texts.contains(&body)
 }
 
 /// Whether a body is one of these, or begins with all that came of one and goes on with another.
