@@ -38,6 +38,8 @@ const LINGER_BYTES: usize = 256 * 1024;
 pub struct Conn {
     stream: Stream,
     buffer: BytesMut,
+    /// Whether the buffer has been lent: one that is used up to its very end looks like none.
+    has_buffer: bool,
     /// The address at the other end, once it has been asked for.
     peer: Option<IpAddr>,
 }
@@ -63,6 +65,7 @@ impl Conn {
         Conn {
             stream,
             buffer: BytesMut::new(),
+            has_buffer: false,
             peer: None,
         }
     }
@@ -143,6 +146,7 @@ impl Conn {
         if self.buffer.is_empty() && !self.buffer.try_reclaim(room) {
             self.give_back();
             self.buffer = spare::lend(room);
+            self.has_buffer = true;
         }
         self.buffer.reserve(room);
         let mut rest = (&mut self.buffer).limit(room);
@@ -155,7 +159,7 @@ impl Conn {
 
     /// Parts with a buffer that has nothing in it.
     fn give_back(&mut self) {
-        if self.buffer.is_empty() && self.buffer.capacity() > 0 {
+        if self.buffer.is_empty() && mem::take(&mut self.has_buffer) {
             spare::give_back(mem::take(&mut self.buffer));
         }
     }

@@ -1,4 +1,5 @@
-//! What docxy costs in memory: idle, and while a blob passes that is far larger than the memory it may take.
+//! What docxy costs in memory: idle, for clients that read nothing, and while a blob passes that is far larger than the memory
+//! it may take.
 //!
 //! Built in release, as `make test` does.
 #![allow(clippy::unwrap_used, unreachable_pub)]
@@ -6,6 +7,12 @@
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../support/docxy.rs"]
 mod docxy;
+#[cfg(not(debug_assertions))]
+mod stalled;
+#[cfg(not(debug_assertions))]
+#[allow(dead_code, reason = "each test binary uses its part")]
+#[path = "../support/wire/mod.rs"]
+mod wire;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
