@@ -7,9 +7,7 @@
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../support/docxy.rs"]
 mod docxy;
-#[cfg(not(debug_assertions))]
 mod stalled;
-#[cfg(not(debug_assertions))]
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../support/wire/mod.rs"]
 mod wire;

@@ -20,7 +20,9 @@ pub use answer::{Answer, Gate};
 pub use client::{Ask, Client, Response};
 #[allow(unused_imports, reason = "each test binary uses its part")]
 pub use message::{End, Framing, Head};
+#[allow(unused_imports, reason = "each test binary uses its part")]
 pub use server::{Request, Server};
+#[allow(unused_imports, reason = "each test binary uses its part")]
 pub use stream::Closing;
 
 use std::time::Duration;
