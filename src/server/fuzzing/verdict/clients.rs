@@ -149,7 +149,7 @@ fn check_answer(answer: &Message, status: u16, request: Option<&Request>, is_las
 /// Whether a body is docxy's own, or as much of one as a client took before it was gone.
 fn is_own(answer: &Message) -> bool {
     const ERROR: &[u8] = b"{\"errors\":[{\"code\":\"";
-    const TOKEN: &[u8] = b"{\"token\":\"docxy-anonymous\"";
+    const TOKEN: &[u8] = b"{\"access_token\":\"docxy-anonymous\"";
     let body = &answer.body[..];
     let texts = [&b"ok\n"[..], b"ready\n", b"stopping\n", b"{}"];
     if answer.state != State::Whole {
