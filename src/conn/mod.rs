@@ -5,6 +5,7 @@ pub mod body;
 pub mod memory;
 pub mod pieces;
 pub mod read_ahead;
+pub mod records;
 pub mod spare;
 pub mod splice;
 pub mod stream;
@@ -21,7 +22,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::conn::read_ahead::RECORD;
+use crate::conn::records::RECORD;
 use crate::conn::splice::Pipe;
 use crate::conn::stream::Stream;
 use crate::http::head::{Found, HeadError, HeadScanner, Limits};
@@ -95,6 +96,11 @@ impl Conn {
         &self.buffer
     }
 
+    /// The same, and the connection that it came from.
+    pub fn split(&mut self) -> (&[u8], &mut Stream) {
+        (&self.buffer, &mut self.stream)
+    }
+
     /// Drops the first `count` bytes of what is buffered.
     pub fn consume(&mut self, count: usize) {
         self.buffer.advance(count.min(self.buffer.len()));
@@ -104,7 +110,6 @@ impl Conn {
     /// Gives up memory for what may come next; what has come stays.
     pub fn release(&mut self) {
         self.give_back();
-        self.stream.want(0);
         self.stream.shrink();
     }
 

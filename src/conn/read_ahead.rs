@@ -1,4 +1,5 @@
-//! A socket below TLS. rustls reads 4 KiB at a time; while a body comes, this reads as much as is wanted in one go.
+//! A socket below TLS. rustls reads 4 KiB at a time; while a body comes, this reads as much as is wanted in one go, and keeps
+//! back the beginning of a record until the rest has come: it lies here in no more room than it needs, and rustls has none of it.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -9,10 +10,8 @@ use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::conn::records::{LONGEST, RECORD, Records};
 use crate::conn::spare;
-
-/// The most that is in one record (RFC 8446 §5.1). For less TLS reads by itself.
-pub const RECORD: usize = 16 * 1024;
 
 /// A record is by at most so many bytes longer than what is in it, as long as they are not padded (RFC 8446 §5.2).
 const OVERHEAD: usize = 32;
@@ -22,6 +21,10 @@ const OVERHEAD: usize = 32;
 pub struct ReadAhead {
     tcp: TcpStream,
     ahead: BytesMut,
+    /// How much of that is for TLS: whole records, or all that came before the end.
+    whole: usize,
+    /// As far as TLS has been given.
+    records: Records,
     room: usize,
 }
 
@@ -31,6 +34,8 @@ impl ReadAhead {
         ReadAhead {
             tcp,
             ahead: BytesMut::new(),
+            whole: 0,
+            records: Records::default(),
             room: 0,
         }
     }
@@ -40,7 +45,8 @@ impl ReadAhead {
         &self.tcp
     }
 
-    /// From now on reads what it takes for `data` bytes under TLS in one go, if that is a record at least.
+    /// From now on reads what it takes for `data` bytes under TLS in one go, if that is a record at least. For less TLS reads by
+    /// itself.
     pub fn want(&mut self, data: usize) {
         let records = data / RECORD;
         self.room = records * (RECORD + OVERHEAD);
@@ -56,16 +62,38 @@ impl ReadAhead {
         spare::give_back(mem::replace(&mut self.ahead, by));
     }
 
-    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Reads more behind what there is, up to the room for it, and at least what a record that has begun needs.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.tcp.poll_read_ready(cx))?;
-        self.ahead = spare::lend(self.room);
-        let mut room = (&mut self.ahead).limit(self.room);
+        // A longer part of a record there cannot be.
+        let room = self.room.max(LONGEST).saturating_sub(self.ahead.len());
+        if self.ahead.is_empty() {
+            self.ahead = spare::lend(room);
+        }
+        self.ahead.reserve(room);
+        let mut rest = (&mut self.ahead).limit(room);
         // This one, unlike `try_read_buf`, notices that it took all there was: the next waits without asking the system.
-        let read = pin!(self.tcp.read_buf(&mut room)).poll(cx);
-        if !matches!(read, Poll::Ready(Ok(1..))) {
+        let read = pin!(self.tcp.read_buf(&mut rest)).poll(cx);
+        self.whole = match read {
+            Poll::Ready(Ok(0)) => self.ahead.len(),
+            _ => self.records.whole(&self.ahead),
+        };
+        if self.ahead.is_empty() {
             self.replace(BytesMut::new());
         }
-        read
+        read.map_ok(drop)
+    }
+
+    /// Gives what is whole.
+    fn give(&mut self, buf: &mut ReadBuf<'_>) {
+        let count = self.whole.min(buf.remaining());
+        buf.put_slice(&self.ahead[..count]);
+        self.records.pass(&self.ahead[..count]);
+        self.ahead.advance(count);
+        self.whole -= count;
+        if self.ahead.is_empty() {
+            self.replace(BytesMut::new());
+        }
     }
 }
 
@@ -76,18 +104,19 @@ impl AsyncRead for ReadAhead {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.ahead.is_empty() {
-            if this.room <= buf.remaining() {
-                return Pin::new(&mut this.tcp).poll_read(cx, buf);
-            }
+        if this.ahead.is_empty() && this.room <= buf.remaining() {
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut this.tcp).poll_read(cx, buf))?;
+            this.records.pass(&buf.filled()[before..]);
+            return Poll::Ready(Ok(()));
+        }
+        while this.whole == 0 {
             ready!(this.poll_ahead(cx))?;
+            if this.ahead.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
         }
-        let count = this.ahead.len().min(buf.remaining());
-        buf.put_slice(&this.ahead[..count]);
-        this.ahead.advance(count);
-        if this.ahead.is_empty() {
-            this.replace(BytesMut::new());
-        }
+        this.give(buf);
         Poll::Ready(Ok(()))
     }
 }
@@ -136,26 +165,37 @@ mod tests {
         (far.unwrap(), ReadAhead::new(accepted.unwrap().0))
     }
 
+    /// Records with so much in each.
+    fn records<const N: usize>(lengths: [u16; N]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for length in lengths {
+            bytes.extend([23, 3, 3]);
+            bytes.extend(length.to_be_bytes());
+            bytes.resize(bytes.len() + usize::from(length), 7);
+        }
+        bytes
+    }
+
     #[tokio::test]
     async fn only_what_is_wanted_is_read_ahead() {
         let (mut far, mut near) = connected().await;
-        for (wanted, ahead) in [
-            (0, 0),
-            (RECORD - 1, 0),
-            (RECORD, RECORD),
-            (2 * RECORD, 30_000),
+        let sent = records([9_995; 3]);
+        for (wanted, least, most) in [
+            (0, 0, 0),
+            (RECORD - 1, 0, 0),
+            (RECORD, RECORD, LONGEST),
+            (2 * RECORD, 29_999, 29_999),
         ] {
-            far.write_all(&[7; 30_000]).await.unwrap();
+            far.write_all(&sent).await.unwrap();
             near.tcp.readable().await.unwrap();
             near.want(wanted);
             let mut first = [0; 1];
             near.read_exact(&mut first).await.unwrap();
             let held = near.ahead.len();
-            assert!(held < RECORD + OVERHEAD || wanted > RECORD, "{held}");
-            assert!(ahead == 0 || held >= ahead - 1, "{wanted}: {held}");
-            let mut rest = vec![0; 30_000 - 1];
+            assert!((least..=most).contains(&held), "{wanted}: {held}");
+            let mut rest = vec![0; sent.len() - 1];
             near.read_exact(&mut rest).await.unwrap();
-            assert!(first == [7] && rest.iter().all(|&byte| byte == 7));
+            assert!(first[..] == sent[..1] && rest == sent[1..]);
             assert!(near.ahead.is_empty());
         }
     }
@@ -163,26 +203,70 @@ mod tests {
     #[tokio::test]
     async fn after_all_there_was_the_system_is_not_asked_again() {
         let (mut far, mut near) = connected().await;
-        far.write_all(b"abc").await.unwrap();
+        far.write_all(&records([2, 0])).await.unwrap();
         near.want(RECORD);
-        assert_eq!(near.read_u8().await.unwrap(), b'a');
+        assert_eq!(near.read_u8().await.unwrap(), 23);
         let mut cx = Context::from_waker(Waker::noop());
         assert!(near.tcp.poll_read_ready(&mut cx).is_pending());
-        far.write_all(b"d").await.unwrap();
-        let mut rest = [0; 3];
+        far.write_all(&records([1])).await.unwrap();
+        let mut rest = [0; 17];
         near.read_exact(&mut rest).await.unwrap();
-        assert_eq!(&rest, b"bcd");
+        assert_eq!(rest[..], records([2, 0, 1])[1..]);
+    }
+
+    #[tokio::test]
+    async fn a_record_is_kept_back_until_it_is_whole() {
+        let (mut far, mut near) = connected().await;
+        let sent = records([3, 9_000, 5]);
+        for wanted in [RECORD, 0] {
+            near.want(RECORD);
+            far.write_all(&sent[..20]).await.unwrap();
+            let mut first = [0; 8];
+            near.read_exact(&mut first).await.unwrap();
+            assert_eq!(first[..], sent[..8]);
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut buf = [0; 100];
+            let mut buf = ReadBuf::new(&mut buf);
+            assert!(
+                Pin::new(&mut near)
+                    .poll_read(&mut cx, &mut buf)
+                    .is_pending()
+            );
+            near.want(wanted);
+            near.shrink();
+            assert_eq!((near.ahead.len(), near.ahead.capacity()), (12, 12));
+            far.write_all(&sent[20..]).await.unwrap();
+            let mut rest = vec![0; sent.len() - 8];
+            near.read_exact(&mut rest).await.unwrap();
+            assert_eq!(rest, sent[8..]);
+            assert!(near.ahead.is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_came_before_the_end_is_given_with_it() {
+        let (mut far, mut near) = connected().await;
+        near.want(RECORD);
+        let sent = records([3, 100]);
+        far.write_all(&sent[..50]).await.unwrap();
+        drop(far);
+        let mut all = Vec::new();
+        near.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, sent[..50]);
     }
 
     #[tokio::test]
     async fn shrinking_loses_nothing() {
         let (mut far, mut near) = connected().await;
-        far.write_all(b"abc").await.unwrap();
+        let sent = records([3]);
+        far.write_all(&sent).await.unwrap();
         near.want(10 * RECORD);
-        assert_eq!(near.read_u8().await.unwrap(), b'a');
+        assert_eq!(near.read_u8().await.unwrap(), 23);
         near.shrink();
-        assert_eq!((&near.ahead[..], near.ahead.capacity()), (&b"bc"[..], 2));
-        assert_eq!(near.read_u16().await.unwrap(), u16::from_be_bytes(*b"bc"));
+        assert_eq!((&near.ahead[..], near.ahead.capacity()), (&sent[1..], 7));
+        let mut rest = [0; 7];
+        near.read_exact(&mut rest).await.unwrap();
+        assert_eq!(rest[..], sent[1..]);
         near.shrink();
         assert_eq!(near.ahead.capacity(), 0);
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use bytes::BytesMut;
 
-use crate::conn::read_ahead::RECORD;
+use crate::conn::records::RECORD;
 
 /// The least room that a buffer has: it holds nearly every head, and a small body with it.
 pub const SMALL: usize = 4 * 1024;

@@ -62,9 +62,10 @@ impl Stream {
         }
     }
 
-    /// Gives up memory that is not in use.
+    /// Gives up memory that is not in use: nothing is to be read for now.
     pub fn shrink(&mut self) {
         if let Stream::Tls(tls) = self {
+            tls.get_mut().0.want(0);
             tls.get_mut().0.shrink();
         }
     }

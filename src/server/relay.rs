@@ -2,12 +2,16 @@
 //! sides are plain and there is much of it, through a pipe in the kernel.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::conn::body::BodyError;
 use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
+use crate::conn::stream::Stream;
 use crate::conn::{BODY_BUFFER, Conn};
 use crate::http::chunked::{CHUNK_END, CHUNK_END_AND_LAST_CHUNK, LAST_CHUNK, chunk_head};
 use crate::metrics::upstreams::Bytes;
@@ -224,9 +228,10 @@ impl Relay<'_> {
     }
 
     async fn hand_over(&mut self, head: &[u8], pieces: &Pieces) -> io::Result<()> {
-        let ([data, more @ ..], stall) = (pieces.within(self.reply.buffered()), self.stall);
+        let (buffered, upstream) = self.reply.split();
+        let ([data, more @ ..], stall) = (pieces.within(buffered), self.stall);
         if self.framing != ClientFraming::Chunked && pieces.is_one() {
-            return self.client.hand_over([head, data], stall).await;
+            return meanwhile(upstream, self.client.hand_over([head, data], stall)).await;
         }
         let total = pieces.total();
         let size = chunk_head(total);
@@ -238,7 +243,7 @@ impl Relay<'_> {
         };
         let [b, c, d, e, f] = more;
         let parts = [head, size, data, b, c, d, e, f, end];
-        self.client.hand_over(parts, stall).await
+        meanwhile(upstream, self.client.hand_over(parts, stall)).await
     }
 
     fn upstream_failed(&self, error: BodyError) -> RelayError {
@@ -254,6 +259,18 @@ impl Relay<'_> {
             passed: self.passed,
             head_passed: self.head_passed,
             side,
+        }
+    }
+}
+
+/// Most writes are done at once. While one is not, the other side holds no more than it has to.
+async fn meanwhile<T>(upstream: &mut Stream, write: impl Future<Output = T>) -> T {
+    let mut write = pin!(write);
+    match poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
+        Poll::Ready(done) => done,
+        Poll::Pending => {
+            upstream.shrink();
+            write.await
         }
     }
 }

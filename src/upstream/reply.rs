@@ -11,7 +11,6 @@ use crate::conn::Conn;
 use crate::conn::body::{Body, BodyError};
 use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
-#[cfg(any(test, fuzzing))]
 use crate::conn::stream::Stream;
 use crate::http::framing::BodyFraming;
 use crate::http::head::ResponseHead;
@@ -79,9 +78,9 @@ impl Reply {
         self.body.pieces(&self.pooled.conn, count)
     }
 
-    /// What has been read and not been used.
-    pub fn buffered(&self) -> &[u8] {
-        self.pooled.conn.buffered()
+    /// What has been read and not been used, and the connection that it came from.
+    pub fn split(&mut self) -> (&[u8], &mut Stream) {
+        self.pooled.conn.split()
     }
 
     /// Marks these as used.
