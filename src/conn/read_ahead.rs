@@ -23,7 +23,7 @@ pub struct ReadAhead {
     ahead: BytesMut,
     /// How much of that is for TLS: whole records, or all that came before the end.
     whole: usize,
-    /// As far as TLS has been given.
+    /// As far as the socket has been read.
     records: Records,
     room: usize,
 }
@@ -71,29 +71,33 @@ impl ReadAhead {
             self.ahead = spare::lend(room);
         }
         self.ahead.reserve(room);
+        let before = self.ahead.len();
         let mut rest = (&mut self.ahead).limit(room);
         // This one, unlike `try_read_buf`, notices that it took all there was: the next waits without asking the system.
         let read = pin!(self.tcp.read_buf(&mut rest)).poll(cx);
-        self.whole = match read {
-            Poll::Ready(Ok(0)) => self.ahead.len(),
-            _ => self.records.whole(&self.ahead),
+        self.whole = match (&read, self.records.pass(&self.ahead[before..])) {
+            (Poll::Ready(Ok(0)), _) => before,
+            (_, 0) => 0,
+            (_, ended) => before + ended,
         };
+        self.give_back();
+        read.map_ok(drop)
+    }
+
+    /// Parts with a buffer that has nothing in it.
+    fn give_back(&mut self) {
         if self.ahead.is_empty() {
             self.replace(BytesMut::new());
         }
-        read.map_ok(drop)
     }
 
     /// Gives what is whole.
     fn give(&mut self, buf: &mut ReadBuf<'_>) {
         let count = self.whole.min(buf.remaining());
         buf.put_slice(&self.ahead[..count]);
-        self.records.pass(&self.ahead[..count]);
         self.ahead.advance(count);
         self.whole -= count;
-        if self.ahead.is_empty() {
-            self.replace(BytesMut::new());
-        }
+        self.give_back();
     }
 }
 
@@ -154,6 +158,7 @@ impl AsyncWrite for ReadAhead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conn::records::record;
     use std::task::Waker;
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
@@ -167,13 +172,7 @@ mod tests {
 
     /// Records with so much in each.
     fn records<const N: usize>(lengths: [u16; N]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for length in lengths {
-            bytes.extend([23, 3, 3]);
-            bytes.extend(length.to_be_bytes());
-            bytes.resize(bytes.len() + usize::from(length), 7);
-        }
-        bytes
+        lengths.map(record).concat()
     }
 
     #[tokio::test]

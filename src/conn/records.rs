@@ -13,7 +13,7 @@ const LONGEST_DATA: usize = RECORD + 2048;
 pub const LONGEST: usize = HEAD + LONGEST_DATA;
 
 /// How far a stream has come within a record.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Records {
     /// Bytes of the head that have gone by.
     head: usize,
@@ -24,56 +24,46 @@ pub struct Records {
 }
 
 impl Records {
-    /// How many of `bytes`, which come next, belong to records that end within them. What can be no record counts as one:
-    /// it is for TLS to judge.
-    pub fn whole(mut self, bytes: &[u8]) -> usize {
+    /// Lets `bytes` go by, and says how many of them belong to records that end within them. What can be no record counts as
+    /// one: it is for TLS to judge.
+    pub fn pass(&mut self, bytes: &[u8]) -> usize {
         let (mut at, mut whole) = (0, 0);
         while at < bytes.len() {
-            let step = self.left.max(1).min(bytes.len() - at);
-            self.pass(&bytes[at..at + step]);
-            at += step;
-            if self.left > LONGEST_DATA {
-                return bytes.len();
+            if self.left > 0 {
+                let step = self.left.min(bytes.len() - at);
+                self.left -= step;
+                at += step;
+            } else {
+                self.head += 1;
+                self.length = self.length << 8 | u16::from(bytes[at]);
+                at += 1;
+                if self.head == HEAD {
+                    self.head = 0;
+                    self.left = usize::from(self.length);
+                }
             }
-            if self.head == 0 && self.left == 0 {
-                whole = at;
+            if self.left > LONGEST_DATA {
+                whole = bytes.len();
+            } else if self.head == 0 && self.left == 0 {
+                whole = whole.max(at);
             }
         }
         whole
     }
+}
 
-    /// Lets these go by.
-    pub fn pass(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while let [first, others @ ..] = rest {
-            if self.left > 0 {
-                let step = self.left.min(rest.len());
-                self.left -= step;
-                rest = &rest[step..];
-                continue;
-            }
-            self.head += 1;
-            self.length = self.length << 8 | u16::from(*first);
-            if self.head == HEAD {
-                self.head = 0;
-                self.left = usize::from(self.length);
-            }
-            rest = others;
-        }
-    }
+/// A record of so many bytes.
+#[cfg(test)]
+pub fn record(length: u16) -> Vec<u8> {
+    let mut record = vec![23, 3, 3];
+    record.extend(length.to_be_bytes());
+    record.resize(HEAD + usize::from(length), 0xff);
+    record
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A record of so many bytes.
-    fn record(length: u16) -> Vec<u8> {
-        let mut record = vec![23, 3, 3];
-        record.extend(length.to_be_bytes());
-        record.resize(5 + usize::from(length), 0xff);
-        record
-    }
 
     #[test]
     fn whole_records_are_told_from_a_part_wherever_the_stream_is_cut() {
@@ -91,7 +81,7 @@ mod tests {
                 let end = ends.iter().rev().find(|&&end| end <= come).unwrap();
                 let expected = end.saturating_sub(gone);
                 assert_eq!(
-                    records.whole(&stream[gone..come]),
+                    records.clone().pass(&stream[gone..come]),
                     expected,
                     "{gone}..{come}"
                 );
@@ -102,10 +92,10 @@ mod tests {
     #[test]
     fn what_is_no_record_is_not_waited_for() {
         for bytes in [&b"HTTP/1.1 400 Bad Request\r\n"[..], &record(u16::MAX)[..9]] {
-            assert_eq!(Records::default().whole(bytes), bytes.len());
+            assert_eq!(Records::default().pass(bytes), bytes.len());
         }
         let longest = record(u16::try_from(LONGEST_DATA).unwrap());
-        assert_eq!(Records::default().whole(&longest[..100]), 0);
-        assert_eq!(Records::default().whole(&longest), longest.len());
+        assert_eq!(Records::default().pass(&longest[..100]), 0);
+        assert_eq!(Records::default().pass(&longest), longest.len());
     }
 }
