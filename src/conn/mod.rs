@@ -328,12 +328,17 @@ impl Conn {
 /// Most writes are done at once and need no clock.
 async fn within<T>(limit: Duration, write: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let mut write = pin!(write);
-    match poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
+    match at_once(write.as_mut()).await {
         Poll::Ready(done) => done,
         Poll::Pending => timeout(limit, write)
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
     }
+}
+
+/// What is ready without waiting; else the task is woken for it.
+pub async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! sides are plain and there is much of it, through a pipe in the kernel.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
@@ -12,7 +11,7 @@ use crate::conn::body::BodyError;
 use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
 use crate::conn::stream::Stream;
-use crate::conn::{BODY_BUFFER, Conn};
+use crate::conn::{BODY_BUFFER, Conn, at_once};
 use crate::http::chunked::{CHUNK_END, CHUNK_END_AND_LAST_CHUNK, LAST_CHUNK, chunk_head};
 use crate::metrics::upstreams::Bytes;
 use crate::server::ahead;
@@ -266,7 +265,7 @@ impl Relay<'_> {
 /// Most writes are done at once. While one is not, the other side holds no more than it has to.
 async fn meanwhile<T>(upstream: &mut Stream, write: impl Future<Output = T>) -> T {
     let mut write = pin!(write);
-    match poll_fn(|cx| Poll::Ready(write.as_mut().poll(cx))).await {
+    match at_once(write.as_mut()).await {
         Poll::Ready(done) => done,
         Poll::Pending => {
             upstream.shrink();
