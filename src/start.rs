@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::http::uri::Scheme;
 use crate::limits::admission::{Admission, Limits};
 use crate::limits::capacity;
-use crate::limits::memory::Room;
+use crate::limits::memory;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxy::current::Current;
@@ -167,29 +167,29 @@ pub struct Running {
 
 /// The limits on connections, and warnings if the system has no room for as many as are wanted.
 fn limits(config: &Config) -> (Limits, [Option<String>; 2]) {
-    let (wanted, workers) = (config.max_connections, config.workers.get());
-    let connections = wanted.map_or_else(|| capacity::connections(workers), NonZeroUsize::get);
-    let limits = Limits {
+    let memory = memory::room(config.workers.get());
+    let fitting = capacity::connections(memory.bytes);
+    let limits = |connections| Limits {
         connections,
         of_one_client: config.max_connections_per_ip,
     };
-    if wanted.is_none() {
-        return (limits, [None, None]);
-    }
+    let Some(connections) = config.max_connections.map(NonZeroUsize::get) else {
+        return (limits(fitting), [None, None]);
+    };
     let too_few = capacity::too_few_descriptors(connections).map(|limit| {
         format!(
             "--max-connections: {connections} connections may need more than the {limit} descriptors that docxy may have; \
              raise that limit (LimitNOFILE= of systemd, ulimit -n) or have fewer"
         )
     });
-    let too_little = capacity::too_little_memory(connections, workers).map(|Room { bytes, by }| {
-        let (megabytes, fitting) = (bytes >> 20, capacity::connections(workers));
+    let too_little = capacity::is_too_little(memory.bytes, connections).then(|| {
+        let (megabytes, by) = (memory.bytes >> 20, memory.by);
         format!(
             "--max-connections: {connections} connections may need more than the {megabytes} MB of memory that {by}; \
              where that is gone docxy is ended, so have {fitting}, as without this flag"
         )
     });
-    (limits, [too_few, too_little])
+    (limits(connections), [too_few, too_little])
 }
 
 /// What is counted: all if there is a listener where it can be read, else nothing.

@@ -2,8 +2,6 @@
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::limits::memory::{Room, room};
-
 /// Descriptors that are for no connection: listeners, files, and what each worker waits with.
 const APART: u64 = 128;
 
@@ -18,9 +16,9 @@ const MEMORY: u64 = 512 * 1024;
 /// However little there is, a pull needs a few connections.
 const LEAST: u64 = 8;
 
-/// As many connections as descriptors and memory are there for, beside so many workers.
-pub fn connections(workers: usize) -> usize {
-    fitting(descriptors(), room(workers).bytes)
+/// As many connections as there are descriptors for, and so many bytes of memory.
+pub fn connections(memory: u64) -> usize {
+    fitting(descriptors(), memory)
 }
 
 /// The limit on descriptors, if there are too few for so many connections.
@@ -29,10 +27,9 @@ pub fn too_few_descriptors(connections: usize) -> Option<u64> {
     descriptors().filter(|&limit| limit < needed)
 }
 
-/// The memory that there is, if it is too little for so many connections.
-pub fn too_little_memory(connections: usize, workers: usize) -> Option<Room> {
-    let needed = (connections as u64).saturating_mul(MEMORY);
-    Some(room(workers)).filter(|room| room.bytes < needed)
+/// Whether so many bytes of memory are too little for so many connections.
+pub fn is_too_little(memory: u64, connections: usize) -> bool {
+    memory < (connections as u64).saturating_mul(MEMORY)
 }
 
 fn fitting(descriptors: Option<u64>, memory: u64) -> usize {
