@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 
-use super::names::Names;
+use super::names::{Names, bit};
 
 /// The field lines of one head. Borrows nothing: the bytes of the head are here.
 #[derive(Clone, Debug)]
 pub struct Fields {
     bytes: Bytes,
     lines: Vec<Spans>,
-    /// A bit for each length that a name here has: most names that are looked up are told to be missing by theirs alone.
+    /// A [`bit`] for each length that a name here has: most names that are looked up are told to be missing by theirs alone.
     lengths: u64,
 }
 
@@ -174,11 +174,6 @@ impl Fields {
         });
         lines.filter(move |line| !HOP_BY_HOP.has(line.name) && !is_named(line.name))
     }
-}
-
-/// The bit of a name's length; the longest share one.
-fn bit(length: usize) -> u64 {
-    1 << length.min(63)
 }
 
 /// The options that nearly every `Connection` field has, none of which names a field that [`HOP_BY_HOP`] does not.

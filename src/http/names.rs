@@ -4,8 +4,13 @@
 #[derive(Debug)]
 pub struct Names<const N: usize> {
     names: [&'static str; N],
-    /// A bit for each length: most names are told apart from all of these by theirs alone.
-    lengths: u32,
+    /// A [`bit`] for each length: most names are told apart from all of these by theirs alone.
+    lengths: u64,
+}
+
+/// The bit of a name's length; the longest share one.
+pub(super) const fn bit(length: usize) -> u64 {
+    1 << if length < 63 { length } else { 63 }
 }
 
 impl<const N: usize> Names<N> {
@@ -14,7 +19,7 @@ impl<const N: usize> Names<N> {
         let (mut lengths, mut at) = (0, 0);
         while at < N {
             assert!(names[at].len() < 32);
-            lengths |= 1 << names[at].len();
+            lengths |= bit(names[at].len());
             at += 1;
         }
         Names { names, lengths }
@@ -22,8 +27,7 @@ impl<const N: usize> Names<N> {
 
     /// Whether `name` is one of them.
     pub fn has(&self, name: &[u8]) -> bool {
-        let may_be = name.len() < 32 && self.lengths & (1 << name.len()) != 0;
-        may_be
+        self.lengths & bit(name.len()) != 0
             && self
                 .names
                 .iter()
