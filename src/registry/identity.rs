@@ -33,12 +33,9 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::table::Upstream;
 
     fn table() -> Table {
-        let names = ["docker.io", "ghcr.io", "corp=https://127.0.0.1:5100"];
-        let upstreams = names.iter().flat_map(|name| Upstream::parse(name).unwrap());
-        Table::new(upstreams.collect()).unwrap()
+        Table::of(&["docker.io", "ghcr.io", "corp=https://127.0.0.1:5100"])
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use route::route;
 pub use token::token;
 
 use super::access::Access;
-use super::table::{Table, Upstream, UpstreamId};
+use super::table::{Table, UpstreamId};
 use crate::http::uri::Target;
 
 /// Stands between the parts of an input that has several, where it cannot be mistaken for one of their bytes.
@@ -47,7 +47,7 @@ fn shared_table() -> Table {
         "corp=http://127.0.0.1:5100",
         "quay.io",
     ];
-    let mut table = table(&texts);
+    let mut table = Table::of(&texts);
     table
         .add_alias("quay.io", "quay.mirror.test")
         .expect("nobody has it");
@@ -55,13 +55,6 @@ fn shared_table() -> Table {
         table.add_mount(mount).expect("a mount");
     }
     table
-}
-
-fn table(texts: &[&str]) -> Table {
-    let upstreams = texts
-        .iter()
-        .flat_map(|text| Upstream::parse(text).expect("an upstream"));
-    Table::new(upstreams.collect()).expect("no name is claimed twice")
 }
 
 /// Rules for some of the upstreams of [`shared_table`].

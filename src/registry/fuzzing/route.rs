@@ -4,7 +4,7 @@ use super::super::access::Access;
 use super::super::route::{Asked, Content, Kind, Mounted, Place, Route, TokenRoute};
 use super::super::table::mounts::Mount;
 use super::super::table::{Table, UpstreamId};
-use super::{assert_repository, assert_word, rules, shared_table, table, target};
+use super::{assert_repository, assert_word, rules, shared_table, target};
 use crate::http::head::RequestHead;
 use crate::http::request::effective;
 use crate::http::uri::{Target, split_query};
@@ -22,7 +22,7 @@ pub fn route(data: &[u8]) {
         target: &effective.target,
         host: effective.authority.as_ref(),
     };
-    let (shared, single) = (shared_table(), table(&["docker.io"]));
+    let (shared, single) = (shared_table(), Table::of(&["docker.io"]));
     for (table, access) in [
         (&shared, Access::open(&shared)),
         (&shared, rules(&shared)),

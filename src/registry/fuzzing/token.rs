@@ -2,7 +2,7 @@ use super::super::access::Access;
 use super::super::identity::Identity;
 use super::super::table::{Table, UpstreamId};
 use super::super::token::Parameters;
-use super::{assert_repository, parts, rules, shared_table, table};
+use super::{assert_repository, parts, rules, shared_table};
 
 /// A query or form of a token request, the realm's own query and its service: what is sent asks for what may pass only, and
 /// an anonymous request says nothing of who asks.
@@ -87,5 +87,5 @@ fn check(
 
 /// A registry to which no name in a scope means anything but a repository.
 fn reader() -> Table {
-    table(&["reader.test"])
+    Table::of(&["reader.test"])
 }

@@ -138,7 +138,6 @@ fn check(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::table::Upstream;
     use super::super::{Asked, Route, route};
     use super::*;
 
@@ -151,9 +150,7 @@ mod tests {
     ];
 
     fn table() -> Table {
-        let texts = ["docker.io", "ghcr.io"];
-        let upstreams = texts.iter().flat_map(|text| Upstream::parse(text).unwrap());
-        let mut table = Table::new(upstreams.collect()).unwrap();
+        let mut table = Table::of(&["docker.io", "ghcr.io"]);
         for mount in MOUNTS {
             table.add_mount(mount).unwrap();
         }

@@ -72,6 +72,18 @@ impl Table {
         Ok(table)
     }
 
+    /// The upstreams that these texts name, for tests.
+    ///
+    /// # Panics
+    /// If one is none, or two claim the same name.
+    #[cfg(any(test, fuzzing))]
+    pub fn of(texts: &[&str]) -> Table {
+        let upstreams = texts
+            .iter()
+            .flat_map(|text| Upstream::parse(text).expect("an upstream"));
+        Table::new(upstreams.collect()).expect("no name is claimed twice")
+    }
+
     /// Lets the upstream that answers to `name` answer to `host` as well.
     pub fn add_alias(&mut self, name: &str, host: &str) -> Result<(), TableError> {
         let id = self.named(name)?;

@@ -8,13 +8,11 @@ mod tokens;
 mod upstreams;
 
 use super::*;
-use crate::registry::table::Upstream;
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 fn table(texts: &[&str]) -> Table {
-    let upstreams = texts.iter().flat_map(|text| Upstream::parse(text).unwrap());
-    let mut table = Table::new(upstreams.collect()).unwrap();
+    let mut table = Table::of(texts);
     if table.find("ghcr.io").is_some() {
         table.add_alias("ghcr.io", "gh.test").unwrap();
     }

@@ -6,17 +6,14 @@ mod scopes;
 use super::*;
 use crate::registry::access::Refusal;
 use crate::registry::identity::Identity;
-use crate::registry::table::Upstream;
 
 fn table() -> Table {
-    let texts = [
+    Table::of(&[
         "docker.io",
         "ghcr.io",
         "http://127.0.0.1:5100",
         "corp=https://reg.corp.test",
-    ];
-    let upstreams = texts.iter().flat_map(|text| Upstream::parse(text).unwrap());
-    Table::new(upstreams.collect()).unwrap()
+    ])
 }
 
 fn id(name: &str) -> UpstreamId {
