@@ -1,7 +1,6 @@
 //! Flow: a client that leaves stops the upstream, one that does not read holds it back, and both stalls have an end
 //! (design §6, §8).
 
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -76,19 +75,11 @@ fn a_client_that_leaves_before_the_answer_stops_the_upstream() {
     assert_eq!(get(&docxy, "/health").status(), 200);
 }
 
-/// A connection whose kernel takes little, so that the other end feels at once that nobody reads.
-fn narrow(addr: SocketAddr) -> Client {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(16 * 1024).unwrap();
-    socket.connect(&addr.into()).unwrap();
-    Client::over(TcpStream::from(socket))
-}
-
 #[test]
 fn a_client_that_does_not_read_holds_the_upstream_back_and_is_left() {
     let registry = endless();
     let docxy = before_with(&registry, &["--client-timeout", "1s"]);
-    let mut client = narrow(docxy.addr());
+    let mut client = Client::narrow(docxy.addr(), 16 * 1024);
     let begun = Instant::now();
     client.send(Ask::get(&blob()).bytes());
     registry.wait_for_leaving(0);

@@ -1,17 +1,16 @@
 //! Memory that docxy may have: it decides how many connections there are by default, so that no crowd uses it up.
 
-use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rustls::ClientConfig;
-use socket2::{Domain, Socket, Type};
 
 use crate::docxy::Docxy;
 use crate::scrape::scrape;
 use crate::stand::{MANIFEST, blob, get, own_error};
+use crate::wire::client::narrow;
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Client, PATIENCE, Server, noise};
 
@@ -105,7 +104,8 @@ impl Stand {
 
     /// A client of one of the listeners that has asked for the blob and reads no more than the head of the answer.
     fn stalled(&self, secure: bool) -> (Client, u16) {
-        let tcp = taking_little(self.docxy.listeners()[usize::from(secure)]);
+        // Little, so that docxy has to keep what is not read.
+        let tcp = narrow(self.docxy.listeners()[usize::from(secure)], 4096);
         let mut client = match secure {
             true => Client::over_tls(tcp, Arc::clone(&self.client)),
             false => Client::over(tcp),
@@ -118,14 +118,6 @@ impl Stand {
         let status = client.receive_head().0.status();
         (client, status)
     }
-}
-
-/// A connection for which the kernel takes little, so that docxy has to keep what is not read.
-fn taking_little(addr: SocketAddr) -> TcpStream {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.connect(&addr.into()).unwrap();
-    socket.into()
 }
 
 #[test]

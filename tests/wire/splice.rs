@@ -2,7 +2,6 @@
 //! from what follows it, and no pipe outlives it (design §6, §8).
 
 use std::fs;
-use std::net::TcpStream;
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
@@ -121,10 +120,7 @@ fn a_client_that_reads_little_at_a_time_gets_it_all() {
     let answer = Answer::ok(&bytes);
     let registry = Server::start(move |_| answer.clone());
     let docxy = before(&registry);
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4 * 1024).unwrap();
-    socket.connect(&docxy.addr().into()).unwrap();
-    let mut client = Client::over(TcpStream::from(socket));
+    let mut client = Client::narrow(docxy.addr(), 4 * 1024);
     assert!(client.ask(&Ask::get(&blob())).complete().body == bytes);
 }
 

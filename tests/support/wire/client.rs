@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 use super::PATIENCE;
 use super::message::{End, Framing, Head, read_body};
@@ -135,6 +136,11 @@ impl Client {
     /// Connects.
     pub fn connect(addr: SocketAddr) -> Client {
         Client::over(TcpStream::connect_timeout(&addr, PATIENCE).expect("docxy accepts"))
+    }
+
+    /// Connects with so little room in the kernel, in bytes, that docxy feels at once that nobody reads.
+    pub fn narrow(addr: SocketAddr, room: usize) -> Client {
+        Client::over(narrow(addr, room))
     }
 
     /// Over a TCP connection that the test has prepared.
@@ -343,4 +349,12 @@ fn prepare(tcp: &TcpStream) {
         .expect("a read time-out");
     tcp.set_write_timeout(Some(PATIENCE))
         .expect("a write time-out");
+}
+
+/// A connection for which the kernel of this side takes no more than so many bytes, or what it takes at least.
+pub fn narrow(addr: SocketAddr, room: usize) -> TcpStream {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(room).expect("little room");
+    socket.connect(&addr.into()).expect("docxy accepts");
+    socket.into()
 }
