@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::http::grammar::is_token_byte;
+
 /// A `forwarded-element` (RFC 7239 §4); `by` and extensions are not kept.
 #[derive(Debug, Default)]
 pub(super) struct Element<'a> {
@@ -20,8 +22,7 @@ pub(super) fn split(line: &str) -> Option<Vec<Element<'_>>> {
     loop {
         if !rest.is_empty() && !rest.starts_with([',', ';']) {
             let (name, after) = rest.split_once('=')?;
-            let is_name = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-            if name.is_empty() || !name.bytes().all(is_name) {
+            if name.is_empty() || !name.bytes().all(is_token_byte) {
                 return None;
             }
             let (value, after) = value(after)?;

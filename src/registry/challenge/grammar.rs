@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use super::ChallengeError;
+use crate::http::grammar::is_token_byte;
 
 /// A challenge as it stands in the field value.
 pub(super) struct Challenge<'v> {
@@ -178,11 +179,6 @@ impl Reader<'_> {
         self.run(|b| b == b'=');
         Ok(())
     }
-}
-
-/// `tchar` of RFC 9110 §5.6.2.
-fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
 
 /// A token, and more: some registries write a URL or a scope without quotes.
