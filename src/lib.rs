@@ -6,8 +6,8 @@
 //! [`reload`] reads anew what may change. From there the path of a pull:
 //!
 //! 1. [`server`] accepts a connection, finds it a [place](limits::admission), and hands it to the
-//!    [`worker`](server::worker) that has the fewest, which puts it under TLS if that is spoken there, and gives it a task
-//!    of its own. [`behind`] tells the client from a
+//!    [`worker`](server::worker) that has the fewest, which gives it a task of its own. On its
+//!    [`arrival`](server::arrival) it is put under TLS, if that is spoken there, and [`behind`] tells the client from a
 //!    balancer or proxy in front.
 //! 2. A [`session`](server::session) reads one request after another from it; an [`exchange`](server::exchange) answers
 //!    each, after [`intake`](server::intake) took its body.

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod ahead;
+pub mod arrival;
 mod beat;
 pub mod exchange;
 #[cfg(any(test, fuzzing))]
@@ -25,7 +26,8 @@ use tokio::time::{Instant, sleep};
 use crate::limits::admission::{Admission, Place};
 use crate::log::Log;
 use crate::proxy::Entrance;
-use crate::server::worker::{Accepted, Worker};
+use crate::server::arrival::Accepted;
+use crate::server::worker::Worker;
 use crate::start::{Bound, Running};
 use crate::stop::Stop;
 use crate::systemd::supervisor::{Supervisor, watchdog_period};

@@ -1,0 +1,236 @@
+//! A connection's way from its acceptance to its first request: whose it is, whether there is room for it, and TLS.
+
+use std::io;
+use std::net::{IpAddr, TcpStream};
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use crate::answer::NOT_PLAIN;
+use crate::behind;
+use crate::conn::Conn;
+use crate::conn::stream::Stream;
+use crate::http::proxy_protocol::Ends;
+use crate::http::uri::Scheme;
+use crate::limits::admission::{Admission, Full, Place};
+use crate::limits::turns::Turn;
+use crate::proxy::current::Current;
+use crate::proxy::{Entrance, Peer, Proxy, Shared};
+use crate::server::ahead;
+use crate::server::beat::Beat;
+use crate::server::session::{self, Session, TLS_HANDSHAKE_RECORD};
+use crate::stop::Stop;
+use crate::timeouts;
+use crate::tls::accept::TlsAcceptor;
+
+/// A connection that has been accepted and is to be served.
+pub struct Accepted {
+    /// The connection, which does not block.
+    pub tcp: TcpStream,
+    /// TLS, if it is spoken there.
+    pub tls: Option<TlsAcceptor>,
+    /// Whether a PROXY header comes before the client's first byte.
+    pub proxy_protocol: bool,
+    /// Its place among all connections that come in this way.
+    pub place: Place,
+    /// How many of them there may be.
+    pub admission: Arc<Admission>,
+    /// By which way it came in.
+    pub entrance: Entrance,
+}
+
+/// A connection that has come, and what it takes to serve it.
+pub(super) struct Arrival {
+    pub(super) accepted: Accepted,
+    pub(super) current: Arc<Current>,
+    pub(super) beat: Arc<Beat>,
+    pub(super) stop: Stop,
+}
+
+/// A connection that has been let in, and what it holds of the limits until it has ended.
+struct LetIn<'a> {
+    session: Session<'a>,
+    _place: Place,
+    _share: Option<Box<Turn<'a, IpAddr>>>,
+}
+
+impl Arrival {
+    /// Serves it until it has ended.
+    pub(super) async fn serve(self: Box<Self>) -> io::Result<()> {
+        let admission = &Arc::clone(&self.accepted.admission);
+        // Apart, so that a connection that is idle keeps no room for how it began.
+        let Some(mut let_in) = Box::pin(self.begin(admission)).await? else {
+            return Ok(());
+        };
+        let next = let_in.session.run().await;
+        Box::pin(let_in.session.end(next)).await;
+        Ok(())
+    }
+
+    /// Everything up to the first request; `None` if there is no room for it.
+    async fn begin(self: Box<Self>, admission: &Admission) -> io::Result<Option<LetIn<'_>>> {
+        let Arrival {
+            accepted,
+            current,
+            beat,
+            stop,
+        } = *self;
+        let proxy = current.get();
+        let mut tcp = tokio::net::TcpStream::from_std(accepted.tcp)?;
+        // A head and its body go out in one write; waiting to merge it with another only delays it.
+        tcp.set_nodelay(true)?;
+        let mut peer = peer(&mut tcp, accepted.proxy_protocol, accepted.entrance, &proxy).await?;
+        let metrics = proxy.metrics(peer.entrance);
+        metrics.accepted();
+        // A proxy's connections are those of many clients.
+        let is_of_many = peer.is_unnamed || proxy.shared.trusted_proxies.contains(peer.address);
+        let share = match is_of_many {
+            true => Ok(None),
+            // Apart, since it is there only where the limit is set.
+            false => admission.share(peer.address).map(|turn| turn.map(Box::new)),
+        };
+        let mut place = accepted.place;
+        if share.is_err() && !admission.step_aside(&mut place) {
+            metrics.over_share();
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        let stream = match accepted.tls {
+            None => Stream::Tcp(tcp),
+            Some(acceptor) => {
+                peer.scheme = Scheme::Https;
+                Box::pin(start_tls(tcp, peer.address, &acceptor, &proxy.shared)).await?
+            }
+        };
+        ahead::bound(&stream);
+        let mut client = Conn::new(stream);
+        let share = match (share, &place) {
+            (share, Place::Ordinary(_)) | (share @ Err(_), _) => share,
+            (Ok(share), Place::Spare(..)) => {
+                let settled = session::settle(admission, &mut place, &mut client);
+                settled.await?.map(|()| share)
+            }
+        };
+        match share {
+            Ok(share) => Ok(Some(LetIn {
+                session: Session {
+                    current,
+                    admission,
+                    beat,
+                    stop,
+                    client,
+                    peer,
+                },
+                _place: place,
+                _share: share,
+            })),
+            Err(full) => {
+                match full {
+                    Full::InAll => metrics.over_limit(),
+                    Full::OfClient => metrics.over_share(),
+                }
+                let heads = &admission.heads;
+                let turned = session::turn_away(&proxy, heads, client, &peer, full, &stop);
+                Box::pin(turned).await;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Who is at the other end of a connection that is plain so far.
+async fn peer(
+    tcp: &mut tokio::net::TcpStream,
+    proxy_protocol: bool,
+    entrance: Entrance,
+    proxy: &Proxy,
+) -> io::Result<Peer> {
+    let mut peer = Peer {
+        address: tcp.peer_addr()?.ip().to_canonical(),
+        is_unnamed: false,
+        local: tcp.local_addr()?,
+        scheme: Scheme::Http,
+        entrance,
+    };
+    if proxy_protocol {
+        // Apart, so that connections without it need no room for it.
+        match Box::pin(introduced(tcp, peer.address, proxy)).await? {
+            Some(ends) => (peer.address, peer.local) = (ends.source.ip(), ends.destination),
+            None => peer.is_unnamed = true,
+        }
+    }
+    Ok(peer)
+}
+
+/// Whose connection it is, as its PROXY header says. Without a valid one there is nothing to serve.
+async fn introduced(
+    tcp: &mut tokio::net::TcpStream,
+    from: IpAddr,
+    proxy: &Proxy,
+) -> io::Result<Option<Ends>> {
+    let log = proxy.shared.log;
+    if !proxy.shared.trusted_proxies.may_introduce(from) {
+        log.error(format_args!(
+            "a connection from {from} is refused: PROXY headers are taken from --trusted-proxy only"
+        ));
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let header = tokio::select! {
+        biased;
+        header = behind::take_proxy_header(tcp) => header,
+        () = proxy.shared.admission.heads.pushed_out() => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
+    match &header {
+        // Health checks of balancers end like this.
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+        Err(error) => log.error(format_args!(
+            "a connection from {from} is closed: {error}; this listener requires a PROXY header before each"
+        )),
+    }
+    header
+}
+
+async fn start_tls(
+    tcp: tokio::net::TcpStream,
+    address: IpAddr,
+    acceptor: &TlsAcceptor,
+    shared: &Shared,
+) -> io::Result<Stream> {
+    let shaken = shake_hands(tcp, address, acceptor, shared);
+    let shaken = timeout(timeouts::TLS_HANDSHAKE, shaken).await?;
+    if let Err(error) = &shaken {
+        shared
+            .log
+            .debug(format_args!("no TLS with {address}: {error}"));
+    }
+    shaken
+}
+
+async fn shake_hands(
+    tcp: tokio::net::TcpStream,
+    address: IpAddr,
+    acceptor: &TlsAcceptor,
+    shared: &Shared,
+) -> io::Result<Stream> {
+    let mut first = [0];
+    tokio::select! {
+        biased;
+        seen = tcp.peek(&mut first) => seen?,
+        () = shared.admission.idle.pushed_out() => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
+    if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
+        let mut plain = Conn::new(Stream::Tcp(tcp));
+        plain
+            .write_all([NOT_PLAIN], timeouts::TLS_HANDSHAKE)
+            .await?;
+        plain.linger().await;
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it speaks plain HTTP",
+        ));
+    }
+    let tls = acceptor
+        .accept(tcp, address, &shared.handshakes, &shared.admission.heads)
+        .await?;
+    Ok(Stream::Tls(Box::new(tls.into())))
+}
