@@ -46,7 +46,7 @@ impl Beat {
     pub async fn run(&self, hurried: impl AsyncFn()) {
         loop {
             self.wanted.notified().await;
-            while self.waiting.load(Ordering::Relaxed) > 0 {
+            while self.waiting() > 0 {
                 let is_hurried = timeout(self.period, hurried()).await.is_ok();
                 let beats = if is_hurried { A_PERIOD } else { 1 };
                 self.count.fetch_add(beats, Ordering::Relaxed);
@@ -57,6 +57,11 @@ impl Beat {
                 }
             }
         }
+    }
+
+    /// How many wait for a moment to pass.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Waits until at least one whole period has passed, or there is hurry.
@@ -155,7 +160,7 @@ mod tests {
             () = beat.moment() => panic!("too early"),
             () = ready(()) => {}
         }
-        assert_eq!(beat.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(beat.waiting(), 0);
         tokio::select! {
             () = beat.moment() => {}
             () = beat.run(pending::<()>) => {}

@@ -23,6 +23,10 @@ use crate::timeouts;
 /// The first byte of a TLS record that holds a handshake (RFC 8446 §5.1).
 pub const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 
+/// So many connections of a worker keep the room for their requests in a pause. Were it that of a crowd, it would all be given
+/// up at once, and leave memory in pieces too small for the system to have back.
+const KEEPING: usize = 16;
+
 /// A connection that may ask, and all that it has while it is idle.
 #[derive(Debug)]
 pub struct Session<'a> {
@@ -73,7 +77,7 @@ impl Session<'_> {
 
     /// Only here, where nothing is under way, does a stop end a connection, or another that needs its place.
     async fn request(&mut self) -> bool {
-        if !self.client.buffered().is_empty() {
+        if !self.client.buffered().is_empty() || self.request_soon().await {
             return true;
         }
         tokio::select! {
@@ -94,11 +98,12 @@ impl Session<'_> {
         }
     }
 
-    /// Serves what comes without much of a pause. The room for it is made once for all of that.
+    /// Serves what comes without much of a pause. The room for it is made once for all of that, unless there are many who
+    /// pause.
     async fn serve(&mut self) -> Next {
         loop {
             match self.serve_one().await {
-                Next::Again if self.request_soon().await => {}
+                Next::Again if self.beat.waiting() < KEEPING && self.request_soon().await => {}
                 next => return next,
             }
         }

@@ -1,12 +1,14 @@
-//! What docxy costs in memory: idle, for clients that read nothing, and while a blob passes that is far larger than the memory
-//! it may take.
+//! What docxy costs in memory: idle, for clients that do nothing or read nothing, and while a blob passes that is far larger
+//! than the memory it may take.
 //!
 //! Built in release, as `make test` does.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
+mod crowd;
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../support/docxy.rs"]
 mod docxy;
+mod idle;
 mod stalled;
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../support/wire/mod.rs"]
