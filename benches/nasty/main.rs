@@ -3,7 +3,8 @@
 //! `cargo bench --bench nasty -- [--seconds 60] [--kind NAME] [--docxy PATH]`. Before and after each kind the others are
 //! measured undisturbed for as long; their latency should stay within twice that. An [`origin`] serves from memory, the
 //! [`others`] ask docxy at a steady rate, and the [`nasty`] ones do what they do on a thread of their own. On a
-//! machine of few cores all of these share them with docxy.
+//! machine of few cores all of these share them with docxy: kinds that keep one busy are let loose upon a second docxy as
+//! well, while the others still ask the first, which shows what of their latency is the machine's.
 
 // Counts of this size are exact in floating point.
 #![allow(clippy::cast_precision_loss, clippy::unwrap_used, unreachable_pub)]
@@ -16,6 +17,7 @@ mod origin;
 mod others;
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -30,7 +32,7 @@ const ARRIVAL: Duration = Duration::from_secs(15);
 fn main() {
     // `cargo test --all-targets` runs benches as well, which are to do little then.
     if std::env::args().all(|arg| arg != "--bench") {
-        println!("not measured: this takes a quarter of an hour, by `cargo bench --bench nasty`");
+        println!("not measured: this takes half an hour, by `cargo bench --bench nasty`");
         return;
     }
     let seconds =
@@ -41,44 +43,52 @@ fn main() {
     let binary = option("--docxy").unwrap_or_else(|| env!("CARGO_BIN_EXE_docxy").to_owned());
 
     // Apart, so that what is measured does not wait behind blobs at the origin.
-    let (manifests, blobs) = (origin::start(), origin::start());
+    let upstreams = [
+        format!("manifests.test=http://{}", origin::start()),
+        format!("blobs.test=http://{}", origin::start()),
+    ];
     let state = tempfile::tempdir().unwrap();
-    let docxy = Docxy::start_with(Command::new(binary).args([
-        "--listen",
-        "127.0.0.1:0",
-        "--listen",
-        "https://127.0.0.1:0",
-        "--state-dir",
-        state.path().to_str().unwrap(),
-        "--upstream",
-        &format!("manifests.test=http://{manifests}"),
-        "--upstream",
-        &format!("blobs.test=http://{blobs}"),
-        "--log",
-        "off",
-    ]));
+    let (docxy, target) = start(&binary, state.path(), &upstreams);
+    let (_elsewhere, apart) = start(&binary, state.path(), &upstreams);
+    println!(
+        "| clients | requests | median, µs | p99, µs | undisturbed | ratio | at another docxy | each, KB | of the kernel, KB |"
+    );
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    others::measure(target.plain, duration / 4);
+    let mut before = others::measure(target.plain, duration);
+    for kind in nasty::KINDS.iter().filter(is_wanted) {
+        let beside = |crowded: Target| {
+            let crowd = kind.start(crowded);
+            thread::sleep(ARRIVAL);
+            (others::measure(target.plain, duration), crowd)
+        };
+        let machine = kind.is_busy().then(|| beside(apart).0);
+        let memory = Memory::of(&docxy);
+        let (during, crowd) = beside(target);
+        let costs = memory.each_since(&docxy, kind.count);
+        drop(crowd);
+        let after = others::measure(target.plain, duration);
+        report(kind, during, [before, after], machine, costs);
+        before = after;
+    }
+}
+
+fn start(binary: &str, state: &Path, upstreams: &[String]) -> (Docxy, Target) {
+    let mut command = Command::new(binary);
+    command.args(["--listen", "127.0.0.1:0", "--listen", "https://127.0.0.1:0"]);
+    command.args(["--log", "off", "--state-dir"]).arg(state);
+    command.args(
+        upstreams
+            .iter()
+            .flat_map(|upstream| ["--upstream", upstream]),
+    );
+    let docxy = Docxy::start_with(&mut command);
     docxy.wait_for_lines("listening on ", 2);
     let target = Target {
         plain: docxy.listeners()[0],
         tls: docxy.listeners()[1],
     };
-    println!(
-        "| clients | requests | median, µs | p99, µs | undisturbed | ratio | each, KB | of the kernel, KB |"
-    );
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-    others::measure(target.plain, duration / 4);
-    let mut before = others::measure(target.plain, duration);
-    for kind in nasty::KINDS.iter().filter(is_wanted) {
-        let memory = Memory::of(&docxy);
-        let crowd = kind.start(target);
-        thread::sleep(ARRIVAL);
-        let during = others::measure(target.plain, duration);
-        let costs = memory.each_since(&docxy, kind.count);
-        drop(crowd);
-        let after = others::measure(target.plain, duration);
-        report(kind, during, [before, after], costs);
-        before = after;
-    }
+    (docxy, target)
 }
 
 fn option(name: &str) -> Option<String> {
@@ -86,11 +96,20 @@ fn option(name: &str) -> Option<String> {
     args.nth(1)
 }
 
-fn report(kind: &Kind, during: Latency, quiet: [Latency; 2], (own, kernel): (u64, u64)) {
+fn report(
+    kind: &Kind,
+    during: Latency,
+    quiet: [Latency; 2],
+    machine: Option<Latency>,
+    (own, kernel): (u64, u64),
+) {
     let mean = |of: fn(&Latency) -> f64| quiet.iter().map(of).sum::<f64>() / 2.0;
     let (median, p99) = (mean(|latency| latency.median), mean(|latency| latency.p99));
+    let machine = machine.map_or_else(String::new, |latency| {
+        format!("{:.0}, {:.0}", latency.median, latency.p99)
+    });
     println!(
-        "| {} {} | {} | {:.0} | {:.0} | {median:.0}, {p99:.0} | {:.2}, {:.2} | {own} | {kernel} |",
+        "| {} {} | {} | {:.0} | {:.0} | {median:.0}, {p99:.0} | {:.2}, {:.2} | {machine} | {own} | {kernel} |",
         kind.count,
         kind.name,
         during.requests,

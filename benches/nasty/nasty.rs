@@ -81,6 +81,11 @@ impl Drop for Crowd {
 }
 
 impl Kind {
+    /// Whether they keep a core of the machine busy, which the others lack whomever these are at.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.act, Act::Reset | Act::SingleBytes | Act::Pipeline)
+    }
+
     /// Lets them begin.
     pub fn start(&self, target: Target) -> Crowd {
         let (end, ended) = oneshot::channel::<()>();
