@@ -25,7 +25,7 @@ pub const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 
 /// So many connections of a worker keep the room for their requests in a pause. Were it that of a crowd, it would all be given
 /// up at once, and leave memory in pieces too small for the system to have back.
-const KEEPING: usize = 16;
+const KEEPING: usize = 4;
 
 /// A connection that may ask, and all that it has while it is idle.
 #[derive(Debug)]
