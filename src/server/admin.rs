@@ -14,7 +14,7 @@ use crate::proxy::Entrance;
 use crate::proxy::current::Current;
 use crate::stop::Stop;
 
-use super::Acceptor;
+use super::acceptor::Acceptor;
 use super::worker::Worker;
 
 /// Connections at a time. A scraper has one; the rest is for the second one, for probes and for a look by hand.
