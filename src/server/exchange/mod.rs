@@ -128,21 +128,9 @@ impl<'a> Exchange<'a> {
         {
             return Err(Answer::full(full).into());
         }
-        let wanted = match &route {
-            Ok(Route::Token(_)) if self.head.method() == Method::Post.as_str().as_bytes() => {
-                Wanted::Form
-            }
-            Ok(_) => Wanted::Nothing,
-            Err(_) => Wanted::Refused,
-        };
-        let taken = intake::take(
-            self.client,
-            self.head,
-            framing,
-            wanted,
-            &self.proxy.shared.timeouts,
-        )
-        .await?;
+        let (head, timeouts) = (self.head, &self.proxy.shared.timeouts);
+        let wanted = wanted(head, &route);
+        let taken = intake::take(self.client, head, framing, wanted, timeouts).await?;
         let form = match &taken {
             Taken::Whole(form) if wanted == Wanted::Form => Some(form.as_slice()),
             _ => None,
@@ -221,5 +209,14 @@ impl<'a> Exchange<'a> {
             (true, false) => Next::Close,
             (false, _) => Next::Drop,
         }
+    }
+}
+
+/// What the body of a request may be.
+fn wanted<E>(head: &RequestHead, route: &Result<Route, E>) -> Wanted {
+    match route {
+        Ok(Route::Token(_)) if head.method() == Method::Post.as_str().as_bytes() => Wanted::Form,
+        Ok(_) => Wanted::Nothing,
+        Err(_) => Wanted::Refused,
     }
 }
