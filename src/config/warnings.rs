@@ -28,32 +28,9 @@ impl Config {
                 admin.port
             ));
         }
-        let is_open = !self.access.is_restricting() && self.allow_client.is_empty();
-        for listen in self.listen.iter().filter(|listen| !listen.is_loopback()) {
-            let port = listen.port;
-            if is_open {
-                warnings.push(format!(
-                    "whoever reaches port {port} can pull through it and spend your pull quota; \
-                     restrict it with --allow-client or --allow"
-                ));
-            }
-            if self.scheme(listen) == Scheme::Http && self.client_ca.is_some() {
-                warnings.push(format!(
-                    "port {port} is plain HTTP, where --client-ca has no effect; make it https:// or bind it to loopback"
-                ));
-            }
-            if listen.proxy_protocol && self.trusted_proxy.is_empty() {
-                warnings.push(format!(
-                    "whoever reaches port {port} says in its PROXY header which client it is; \
-                     name the balancer with --trusted-proxy"
-                ));
-            }
-            if self.scheme(listen) == Scheme::Http && self.public_url.is_none() {
-                warnings.push(format!(
-                    "port {port} is plain HTTP, and each client says itself where it is sent for tokens; \
-                     set --public-url to the URL by which clients reach it"
-                ));
-            }
+        let is_public = |listen: &&Listen| !listen.is_loopback();
+        for listen in self.listen.iter().filter(is_public) {
+            warnings.extend(self.warnings_of(listen));
         }
         let is_on_443 =
             |listen: &Listen| listen.port == 443 && self.scheme(listen) == Scheme::Https;
@@ -63,6 +40,36 @@ impl Config {
                  see that what comes there is forwarded to an https listener"
                     .to_owned(),
             );
+        }
+        warnings
+    }
+
+    /// What strangers can do who reach a listener.
+    fn warnings_of(&self, listen: &Listen) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let (port, is_plain) = (listen.port, self.scheme(listen) == Scheme::Http);
+        if !self.access.is_restricting() && self.allow_client.is_empty() {
+            warnings.push(format!(
+                "whoever reaches port {port} can pull through it and spend your pull quota; \
+                 restrict it with --allow-client or --allow"
+            ));
+        }
+        if is_plain && self.client_ca.is_some() {
+            warnings.push(format!(
+                "port {port} is plain HTTP, where --client-ca has no effect; make it https:// or bind it to loopback"
+            ));
+        }
+        if listen.proxy_protocol && self.trusted_proxy.is_empty() {
+            warnings.push(format!(
+                "whoever reaches port {port} says in its PROXY header which client it is; \
+                 name the balancer with --trusted-proxy"
+            ));
+        }
+        if is_plain && self.public_url.is_none() {
+            warnings.push(format!(
+                "port {port} is plain HTTP, and each client says itself where it is sent for tokens; \
+                 set --public-url to the URL by which clients reach it"
+            ));
         }
         warnings
     }
