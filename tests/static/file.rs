@@ -32,7 +32,7 @@ fn assert_static_and_small(path: &Path) {
 }
 
 #[test]
-fn it_is_static_and_weighs_less_than_four_megabytes() {
+fn it_is_static_and_weighs_no_more_than_five_megabytes() {
     assert_static_and_small(&built::native());
 }
 
