@@ -50,13 +50,14 @@ fn check_dial(upstream: &Upstream, all: &[Upstream], scripts: &[Script], clients
     }
 }
 
-/// Whether any upstream has said this name.
+/// Whether any upstream has said this name, be it with quoted pairs (RFC 9110 §5.6.4).
 fn is_said(origin: &Origin, scripts: &[Script]) -> bool {
     let Host::Name(name) = origin.host() else {
         return true;
     };
     scripts.iter().any(|script| {
-        let said = script.bytes.to_ascii_lowercase();
+        let mut said = script.bytes.to_ascii_lowercase();
+        said.retain(|&byte| byte != b'\\');
         memmem::find(&said, name.as_bytes()).is_some()
     })
 }
