@@ -13,6 +13,7 @@ mod tests;
 use httparse::Header;
 
 use super::fields::Fields;
+use super::grammar::is_control;
 pub use error::HeadError;
 pub use request::RequestHead;
 pub use response::ResponseHead;
@@ -51,11 +52,11 @@ fn check_values(fields: &[Header<'_>], head: &[u8]) -> Result<(), HeadError> {
     }
 }
 
-/// Whether a control byte stands there, other than a tab and `allowed`.
+/// Whether a control byte stands there, other than those that are `allowed`.
 fn has_control(bytes: &[u8], allowed: &[u8]) -> bool {
-    // Without an early end, so that the compiler can look at many bytes at once.
+    // Without an early end, as in `is_control`.
     bytes.iter().fold(false, |has, &b| {
-        let is_allowed = allowed.iter().fold(b == b'\t', |is, &one| is | (b == one));
-        has | (!is_allowed & ((b < b' ') | (b == 0x7f)))
+        let is_allowed = allowed.iter().fold(false, |is, &one| is | (b == one));
+        has | (!is_allowed & is_control(b))
     })
 }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::ChallengeError;
-use crate::http::grammar::is_token_byte;
+use crate::http::grammar::{is_control, is_token_byte};
 
 /// A challenge as it stands in the field value.
 pub(super) struct Challenge<'v> {
@@ -165,7 +165,7 @@ impl Reader<'_> {
                 _ => {}
             }
             match self.peek() {
-                Some(b) if b == b'\t' || !b.is_ascii_control() => self.at += 1,
+                Some(b) if !is_control(b) => self.at += 1,
                 _ => return Err(ChallengeError::Quoted),
             }
         }
