@@ -82,13 +82,7 @@ impl Arrival {
         let mut peer = peer(&mut tcp, accepted.proxy_protocol, accepted.entrance, &proxy).await?;
         let metrics = proxy.metrics(peer.entrance);
         metrics.accepted();
-        // A proxy's connections are those of many clients.
-        let is_of_many = peer.is_unnamed || proxy.shared.trusted_proxies.contains(peer.address);
-        let share = match is_of_many {
-            true => Ok(None),
-            // Apart, since it is there only where the limit is set.
-            false => admission.share(peer.address).map(|turn| turn.map(Box::new)),
-        };
+        let share = share(admission, &peer, &proxy.shared);
         let mut place = accepted.place;
         if share.is_err() && !admission.step_aside(&mut place) {
             metrics.over_share();
@@ -124,10 +118,6 @@ impl Arrival {
                 _share: share,
             })),
             Err(full) => {
-                match full {
-                    Full::InAll => metrics.over_limit(),
-                    Full::OfClient => metrics.over_share(),
-                }
                 let heads = &admission.heads;
                 let turned = session::turn_away(&proxy, heads, client, &peer, full, &stop);
                 Box::pin(turned).await;
@@ -135,6 +125,20 @@ impl Arrival {
             }
         }
     }
+}
+
+/// A turn among the connections of one client, where these are limited.
+fn share<'a>(
+    admission: &'a Admission,
+    peer: &Peer,
+    shared: &Shared,
+) -> Result<Option<Box<Turn<'a, IpAddr>>>, Full> {
+    // A proxy's connections are those of many clients.
+    if peer.is_unnamed || shared.trusted_proxies.contains(peer.address) {
+        return Ok(None);
+    }
+    // Apart, since it is there only where the limit is set.
+    admission.share(peer.address).map(|turn| turn.map(Box::new))
 }
 
 /// Who is at the other end of a connection that is plain so far.

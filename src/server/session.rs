@@ -27,6 +27,16 @@ pub const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 /// up at once, and leave memory in pieces too small for the system to have back.
 const KEEPING: usize = 4;
 
+/// Why no more is served for now.
+enum Served {
+    /// So many wait for a request that this one does it without the room for it.
+    Crowded,
+    /// The client has made a pause.
+    Paused,
+    /// It was the last.
+    Last(Next),
+}
+
 /// A connection that may ask, and all that it has while it is idle.
 #[derive(Debug)]
 pub struct Session<'a> {
@@ -51,9 +61,12 @@ impl Session<'_> {
         // Apart is what an idle connection needs no room for.
         while self.request().await || is_first && Box::pin(self.is_on_the_way()).await {
             is_first = false;
-            match Box::pin(self.serve()).await {
-                Next::Again => {}
-                end => return end,
+            loop {
+                match Box::pin(self.serve()).await {
+                    Served::Crowded if self.request_soon().await => {}
+                    Served::Crowded | Served::Paused => break,
+                    Served::Last(end) => return end,
+                }
             }
         }
         Next::Again
@@ -77,7 +90,7 @@ impl Session<'_> {
 
     /// Only here, where nothing is under way, does a stop end a connection, or another that needs its place.
     async fn request(&mut self) -> bool {
-        if !self.client.buffered().is_empty() || self.request_soon().await {
+        if !self.client.buffered().is_empty() {
             return true;
         }
         tokio::select! {
@@ -100,11 +113,13 @@ impl Session<'_> {
 
     /// Serves what comes without much of a pause. The room for it is made once for all of that, unless there are many who
     /// pause.
-    async fn serve(&mut self) -> Next {
+    async fn serve(&mut self) -> Served {
         loop {
             match self.serve_one().await {
-                Next::Again if self.beat.waiting() < KEEPING && self.request_soon().await => {}
-                next => return next,
+                Next::Again if self.beat.waiting() >= KEEPING => return Served::Crowded,
+                Next::Again if self.request_soon().await => {}
+                Next::Again => return Served::Paused,
+                end => return Served::Last(end),
             }
         }
     }
@@ -162,6 +177,11 @@ pub async fn turn_away(
     full: Full,
     stop: &Stop,
 ) {
+    let metrics = proxy.metrics(peer.entrance);
+    match full {
+        Full::InAll => metrics.over_limit(),
+        Full::OfClient => metrics.over_share(),
+    }
     let request = read_request(&mut client, heads);
     let Ok(Ok(head)) = timeout(timeouts::SPARE_PLACE, request).await else {
         return;

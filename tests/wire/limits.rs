@@ -135,7 +135,7 @@ fn a_connection_that_is_idle_after_a_request_makes_room_as_well() {
 fn those_who_only_connect_cannot_keep_others_out() {
     let registry = Server::start(|_| Answer::ok("x"));
     let docxy = before_with(&registry, &["--max-connections", "8"]);
-    let silent: Vec<_> = (0..200)
+    let silent: Vec<_> = (0..1000)
         .map(|_| TcpStream::connect(docxy.addr()).unwrap())
         .collect();
     assert_eq!(get(&docxy, &blob()).text(), "x");
