@@ -1,5 +1,6 @@
 //! Who is let in: so many connections at a time, so many of one client, and a few more that are told to come back.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::limits::crowd::Crowd;
 use crate::limits::turns::{Turn, Turns, client};
@@ -118,18 +119,27 @@ impl Admission {
     }
 
     /// A place for a connection, at once if there is any. Without an ordinary one, the connection that has been idle
-    /// longest is closed.
+    /// longest is closed, or the first that becomes so.
     pub async fn place(&self) -> Place {
         let is_full = self.places.available_permits() == 0;
-        let patience = if is_full && self.idle.push_out() {
-            FOR_IDLE
-        } else {
-            FOR_BUSY
-        };
+        let is_room_coming = is_full && self.idle.push_out();
+        let patience = if is_room_coming { FOR_IDLE } else { FOR_BUSY };
         tokio::select! {
             biased;
             permit = Arc::clone(&self.places).acquire_owned() => Place::Ordinary(permit.ok()),
             permit = Arc::clone(&self.spare).acquire_owned() => Place::Spare(permit.ok(), patience),
+            never = self.keep_making_room(is_room_coming) => match never {},
+        }
+    }
+
+    /// Closes idle connections one by one. What each leaves may be taken by another that has waited longer.
+    async fn keep_making_room(&self, is_room_coming: bool) -> Infallible {
+        if is_room_coming {
+            sleep(FOR_BUSY).await;
+        }
+        loop {
+            self.idle.push_out_soon().await;
+            sleep(FOR_BUSY).await;
         }
     }
 
@@ -222,6 +232,24 @@ mod tests {
         };
         let ((), settled) = tokio::join!(idle, new);
         assert_eq!(settled, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_no_place_is_left_the_first_to_be_idle_makes_room() {
+        let admission = admission(1, 0);
+        let busy = admission.place().await;
+        let mut spare = Vec::new();
+        for _ in 0..SPARE {
+            spare.push(admission.place().await);
+        }
+        let work = async {
+            sleep(Duration::from_secs(60)).await;
+            admission.idle.pushed_out().await;
+            drop(busy);
+        };
+        let both = async { tokio::join!(work, admission.place()) };
+        let both = timeout(Duration::from_secs(61), both).await;
+        assert!(matches!(both, Ok(((), Place::Ordinary(_)))));
     }
 
     #[test]

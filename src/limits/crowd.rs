@@ -11,6 +11,8 @@ pub struct Crowd {
     count: AtomicUsize,
     /// Wakes them in the order in which they came.
     longest: Notify,
+    /// One has come.
+    joined: Notify,
     /// One was to be pushed out, and nobody was there.
     missed: Notify,
 }
@@ -25,6 +27,7 @@ impl Crowd {
             room,
             count: AtomicUsize::new(0),
             longest: Notify::new(),
+            joined: Notify::new(),
             missed: Notify::new(),
         }
     }
@@ -57,6 +60,17 @@ impl Crowd {
         is_anyone_there
     }
 
+    /// Pushes out whoever has been in it longest, as soon as there is anybody.
+    pub async fn push_out_soon(&self) {
+        loop {
+            let joined = self.joined.notified();
+            if self.push_out() {
+                return;
+            }
+            joined.await;
+        }
+    }
+
     /// Waits until somebody was to be pushed out and nobody was there: who may belong to it should, soon.
     pub async fn missed(&self) {
         self.missed.notified().await;
@@ -68,6 +82,7 @@ impl Member<'_> {
         if crowd.count.fetch_add(1, Ordering::Relaxed) >= crowd.room {
             crowd.longest.notify_one();
         }
+        crowd.joined.notify_waiters();
         Member(crowd)
     }
 }
@@ -84,9 +99,9 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    fn is_out(member: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
+    fn is_done(future: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        member.poll(&mut cx).is_ready()
+        future.poll(&mut cx).is_ready()
     }
 
     #[test]
@@ -94,26 +109,37 @@ mod tests {
         let crowd = Crowd::new(2);
         let mut first = pin!(crowd.pushed_out());
         let mut second = pin!(crowd.pushed_out());
-        assert!(!is_out(first.as_mut()) && !is_out(second.as_mut()));
+        assert!(!is_done(first.as_mut()) && !is_done(second.as_mut()));
         {
             let mut third = pin!(crowd.pushed_out());
-            assert!(!is_out(third.as_mut()));
-            assert!(!is_out(second.as_mut()) && is_out(first.as_mut()));
+            assert!(!is_done(third.as_mut()));
+            assert!(!is_done(second.as_mut()) && is_done(first.as_mut()));
         }
         // The third has left by itself, so there is room again.
         let mut fourth = pin!(crowd.pushed_out());
-        assert!(!is_out(fourth.as_mut()) && !is_out(second.as_mut()));
+        assert!(!is_done(fourth.as_mut()) && !is_done(second.as_mut()));
         assert!(crowd.push_out());
-        assert!(!is_out(fourth.as_mut()) && is_out(second.as_mut()));
+        assert!(!is_done(fourth.as_mut()) && is_done(second.as_mut()));
     }
 
     #[test]
     fn nobody_is_pushed_out_of_an_empty_crowd() {
         let crowd = Crowd::new(1);
         let mut missed = pin!(crowd.missed());
-        assert!(!is_out(missed.as_mut()));
+        assert!(!is_done(missed.as_mut()));
         assert!(!crowd.push_out());
-        assert!(is_out(missed));
-        assert!(!is_out(pin!(crowd.pushed_out())));
+        assert!(is_done(missed));
+        assert!(!is_done(pin!(crowd.pushed_out())));
+    }
+
+    #[test]
+    fn the_first_to_come_is_pushed_out_while_somebody_waits_for_that() {
+        let crowd = Crowd::new(2);
+        let mut pusher = pin!(crowd.push_out_soon());
+        assert!(!is_done(pusher.as_mut()));
+        let mut first = pin!(crowd.pushed_out());
+        assert!(!is_done(first.as_mut()));
+        assert!(is_done(pusher) && is_done(first));
+        assert!(!is_done(pin!(crowd.pushed_out())), "it was for one");
     }
 }
