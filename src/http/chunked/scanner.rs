@@ -132,29 +132,14 @@ impl ChunkScanner {
         self.state = match self.state {
             State::Size => self.step_size(byte)?,
             State::Extension => self.step_extension(byte)?,
-            State::SizeLf => {
-                expect(byte, b'\n')?;
-                self.begin_chunk()
-            }
-            State::DataCr => {
-                expect(byte, b'\r')?;
-                State::DataLf
-            }
-            State::DataLf => {
-                expect(byte, b'\n')?;
-                State::Size
-            }
+            State::SizeLf => expect(byte, b'\n', self.begin_chunk())?,
+            State::DataCr => expect(byte, b'\r', State::DataLf)?,
+            State::DataLf => expect(byte, b'\n', State::Size)?,
             State::TrailerStart | State::TrailerName | State::TrailerValue => {
                 self.step_trailer(byte)?
             }
-            State::TrailerLf => {
-                expect(byte, b'\n')?;
-                State::TrailerStart
-            }
-            State::EndLf => {
-                expect(byte, b'\n')?;
-                State::End
-            }
+            State::TrailerLf => expect(byte, b'\n', State::TrailerStart)?,
+            State::EndLf => expect(byte, b'\n', State::End)?,
             State::Data | State::End => self.state,
         };
         Ok(())
@@ -232,9 +217,10 @@ impl ChunkScanner {
     }
 }
 
-fn expect(byte: u8, expected: u8) -> Result<(), ChunkError> {
+/// The next state, if this is the byte that leads to it.
+fn expect(byte: u8, expected: u8, next: State) -> Result<State, ChunkError> {
     if byte == expected {
-        Ok(())
+        Ok(next)
     } else {
         Err(ChunkError::LineEnd)
     }
