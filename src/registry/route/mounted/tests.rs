@@ -77,6 +77,13 @@ fn path_and_query_stay_as_they_are() {
     }
 }
 
+/// Asserts that each of these targets is refused so.
+fn assert_refused(targets: &[&str], error: &RouteError) {
+    for target in targets {
+        assert_eq!(ask(target, &open()).as_ref(), Err(error), "{target:?}");
+    }
+}
+
 #[test]
 fn what_could_lead_out_of_the_prefix_is_malformed() {
     for rest in [
@@ -104,41 +111,29 @@ fn what_could_lead_out_of_the_prefix_is_malformed() {
         "/é",
         "/x#y",
     ] {
-        let target = format!("/registry{rest}");
-        assert_eq!(
-            ask(&target, &open()),
-            Err(RouteError::Malformed),
-            "{target:?}"
-        );
+        assert_refused(&[&format!("/registry{rest}")], &RouteError::Malformed);
     }
+    let around = ["/x/../registry/", "//registry/x", "/./registry/x"];
+    assert_refused(&around, &RouteError::Malformed);
+}
+
+#[test]
+fn a_query_that_is_none_is_malformed() {
     for query in ["?a b", "?\r\n", "?é", "?a#b"] {
-        let target = format!("/registry/x{query}");
-        assert_eq!(
-            ask(&target, &open()),
-            Err(RouteError::Malformed),
-            "{target:?}"
-        );
+        assert_refused(&[&format!("/registry/x{query}")], &RouteError::Malformed);
     }
-    for target in ["/x/../registry/", "//registry/x", "/./registry/x"] {
-        assert_eq!(
-            ask(target, &open()),
-            Err(RouteError::Malformed),
-            "{target:?}"
-        );
-    }
-    for target in [
+}
+
+#[test]
+fn what_only_looks_like_a_prefix_is_not_found() {
+    let targets = [
         "/registryx",
         "/Registry/",
         "/%72egistry/",
         "/re",
         "/auth.d2/token",
-    ] {
-        assert_eq!(
-            ask(target, &open()),
-            Err(RouteError::NotFound),
-            "{target:?}"
-        );
-    }
+    ];
+    assert_refused(&targets, &RouteError::NotFound);
 }
 
 #[test]
