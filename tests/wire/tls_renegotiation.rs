@@ -17,6 +17,7 @@ use rustls::{
 };
 
 use crate::docxy::{Docxy, PATIENCE};
+use crate::tls_keys;
 use crate::wire::tls::Identity;
 
 const ALERT: u8 = 21;
@@ -184,19 +185,10 @@ fn accept(listener: &TcpListener, config: Arc<ServerConfig>) -> Records {
 fn docxy_before(registry: SocketAddr, identity: &Identity) -> (Docxy, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let (cert, key) = identity.write(directory.path());
-    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
-    let docxy = Docxy::start(&[
-        "--listen",
-        "https://127.0.0.1:0",
-        "--tls-cert",
-        cert,
-        "--tls-key",
-        key,
-        "--upstream",
-        &format!("reg.test=https://{registry}"),
-        "--upstream-ca",
-        cert,
-    ]);
+    let ca = cert.to_str().unwrap().to_owned();
+    let upstream = format!("reg.test=https://{registry}");
+    let more = ["--upstream", &upstream, "--upstream-ca", &ca];
+    let docxy = tls_keys::start_with(&[(cert, key)], &more);
     (docxy, directory)
 }
 

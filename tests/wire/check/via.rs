@@ -2,8 +2,8 @@
 
 use super::stand::stand;
 use super::{Said, check};
-use crate::docxy::Docxy;
 use crate::stand::{NAME, named, start};
+use crate::tls_keys;
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Server};
 
@@ -94,22 +94,14 @@ fn past_docxy() -> (Server, Said) {
 fn the_certificate_of_a_docxy_is_told_and_how_to_trust_it() {
     let directory = tempfile::tempdir().unwrap();
     let (cert, key) = Identity::new().write(directory.path());
-    let [cert, key] = [&cert, &key].map(|path| path.to_str().unwrap());
+    let ca = cert.to_str().unwrap().to_owned();
     let registry = Server::start(|_| Answer::ok("{}"));
-    let listen = [
-        "--listen",
-        "https://127.0.0.1:0",
-        "--tls-cert",
-        cert,
-        "--tls-key",
-        key,
-    ];
     let upstream = named(NAME, &registry);
-    let docxy = Docxy::start(&[&listen[..], &["--upstream", &upstream]].concat());
+    let docxy = tls_keys::start_with(&[(cert, key)], &["--upstream", &upstream]);
     let url = format!("https://localhost:{}", docxy.addr().port());
     let said = check(&["check", "--via", &url]);
     said.assert_failed("tls", "whom docxy does not trust", "--via-ca FILE");
-    let said = check(&["check", "--via", &url, "--via-ca", cert]);
+    let said = check(&["check", "--via", &url, "--via-ca", &ca]);
     assert_eq!(said.code, Some(0), "{}", said.document);
     assert_eq!(said.names(), ["dns", "connect", "tls", "ready", "v2"]);
     let plain = format!("http://{}", docxy.addr());
