@@ -120,6 +120,10 @@ impl Proxy {
                 "the request comes from here: an upstream leads back to docxy",
             ));
         }
+        if request.head.fields.only("authorization").is_err() {
+            let why = "it has more than one Authorization";
+            return Err(Answer::fatal(400, "UNSUPPORTED", why));
+        }
         Ok(())
     }
 

@@ -103,11 +103,12 @@ impl Response {
     }
 }
 
-/// What follows `Bearer` in an `Authorization`, whose scheme has no case; `None` under any other (RFC 9110 §11.4).
+/// The one word that follows `Bearer` in an `Authorization`, whose scheme has no case (RFC 9110 §11.4, RFC 6750 §2.1); `None`
+/// under any other scheme, or if more follows, in which others might find a login.
 fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     let end = value.iter().position(|&b| b == b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at(end);
-    scheme
-        .eq_ignore_ascii_case(b"bearer")
-        .then(|| rest.trim_ascii())
+    let token = rest.trim_ascii();
+    let is_one = !token.iter().any(|b| b.is_ascii_whitespace() || *b == b',');
+    (is_one && scheme.eq_ignore_ascii_case(b"bearer")).then_some(token)
 }

@@ -248,6 +248,31 @@ fn basic_credentials_reach_the_default_upstream_only() {
 }
 
 #[test]
+fn a_login_behind_a_token_is_a_login() {
+    let stand = stand();
+    let target = "/v2/b.test/x/manifests/t";
+    let in_one = Ask::get(target).field("Authorization", "Bearer t, Basic YWxpY2U6czNjcmV0");
+    ask(&stand.docxy, &in_one);
+    let seen = stand.b.registry.requests();
+    assert!(
+        seen.iter()
+            .all(|request| !request.head.has("authorization"))
+    );
+    let asked = seen.len();
+    for other in [
+        "Basic YWxpY2U6czNjcmV0",
+        "Bearer docxy-anonymous",
+        "Bearer t",
+    ] {
+        let twice = Ask::get(target)
+            .field("Authorization", "Bearer t")
+            .field("Authorization", other);
+        assert_eq!(ask(&stand.docxy, &twice).status(), 400, "{other}");
+    }
+    assert_eq!(stand.b.registry.requests().len(), asked);
+}
+
+#[test]
 fn forms_with_a_password_or_refresh_token_reach_the_default_upstream_only() {
     let stand = stand();
     let forms = [

@@ -3,7 +3,7 @@
 use crate::case::{Request, get, passed, refused};
 
 pub fn cases() -> Vec<Request> {
-    [names(), values(), folds(), lookalikes()].concat()
+    [names(), values(), logins(), folds(), lookalikes()].concat()
 }
 
 fn names() -> Vec<Request> {
@@ -55,6 +55,16 @@ fn values() -> Vec<Request> {
             .map(|byte| refused(400, "a control byte in a value", with(&[b'a', byte, b'b']))),
     );
     cases
+}
+
+/// Of two logins one server would look at the first and another at the second.
+fn logins() -> Vec<Request> {
+    vec![
+        passed("Authorization", get("Authorization: Bearer a.b-c_d~e+f/g==\r\n\r\n"), "Authorization: Bearer a.b-c_d~e+f/g==\r\n"),
+        refused(400, "Authorization twice", get("Authorization: Bearer a\r\nAuthorization: Basic eDp5\r\n\r\n")),
+        refused(400, "Authorization twice, the same", get("Authorization: Bearer a\r\nAuthorization: Bearer a\r\n\r\n")),
+        refused(400, "Authorization twice, one empty", get("Authorization:\r\nAuthorization: Bearer a\r\n\r\n")),
+    ]
 }
 
 fn folds() -> Vec<Request> {
