@@ -5,7 +5,7 @@ use std::hint::black_box;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use docxy::http::head::{
-    Found, HeadScanner, Limits, REQUEST_LIMITS, RESPONSE_LIMITS, RequestHead, ResponseHead,
+    Found, HeadScanner, Limits, REQUEST_LIMITS, RESPONSE_LIMITS, RequestHead, ResponseHead, Version,
 };
 use docxy::http::request::effective;
 use docxy::http::uri::Target;
@@ -110,6 +110,7 @@ fn rewritten(head: &RequestHead, table: &Table) -> Option<Vec<u8>> {
         fields: &head.fields,
         credentials: Credentials::Sent,
         part: Part::AsAsked,
+        version: Version::Http11,
         via: "docxy",
         body: None,
     });

@@ -149,6 +149,7 @@ impl<'a> Journey<'a> {
                 None => self.credentials,
             },
             part: self.part,
+            version: self.request.head.version,
             via,
             body: self.body.map(<[u8]>::len),
         })

@@ -1,5 +1,7 @@
 //! Runs the table of requests: statuses, what becomes of the connection, and what reached the upstream byte for byte.
 
+use memchr::memmem;
+
 use crate::case::{After, Forwarded, Request};
 use crate::stand::{Stand, Way, expect_closing, receive, report, send, side_by_side, tag, tagged};
 use crate::wire::message::Head;
@@ -138,12 +140,15 @@ fn check_forwarded(stand: &Stand, rows: &[Request]) {
     let recorded = stand.recorded();
     let requests = stand.upstream.requests();
     let via = requests[0].head.one("via").unwrap();
+    let docxy = via.strip_prefix("1.1 ").expect("a request in HTTP/1.1");
     let mut wrong = Vec::new();
     for (row, tag) in rows.iter().zip(&tags) {
+        let is_old = memmem::find(&row.bytes, b" HTTP/1.0\r\n").is_some();
+        let via = format!("{} {docxy}", if is_old { "1.0" } else { "1.1" });
         let expected: Vec<_> = row
             .forwarded
             .iter()
-            .map(|one| one.bytes(&stand.upstream, via, tag))
+            .map(|one| one.bytes(&stand.upstream, &via, tag))
             .collect();
         let got: Vec<_> = recorded
             .get(tag)

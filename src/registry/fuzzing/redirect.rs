@@ -87,6 +87,7 @@ fn check_target(target: &Target) {
         fields: &nothing.fields,
         credentials: Credentials::Withheld,
         part: Part::AsAsked,
+        version: nothing.version,
         via: "docxy",
         body: None,
     });

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::http::fields::Fields;
+use crate::http::head::Version;
 use crate::http::names::Names;
 use crate::http::uri::Target;
 use crate::http::write::HeadWriter;
@@ -20,7 +21,9 @@ pub struct Request<'a> {
     pub credentials: Credentials<'a>,
     /// What part is asked for.
     pub part: Part<'a>,
-    /// docxy's name in `Via` (RFC 9110 §7.6.3).
+    /// The version in which the client speaks, for `Via` (RFC 9110 §7.6.3).
+    pub version: Version,
+    /// docxy's name there.
     pub via: &'a str,
     /// The length of the body, if there is one.
     pub body: Option<usize>,
@@ -106,7 +109,11 @@ pub fn request_head(request: &Request<'_>) -> Vec<u8> {
     for value in request.fields.all("via") {
         head.field("Via", value);
     }
-    head.joined("Via", &["1.1 ", request.via]);
+    let received = match request.version {
+        Version::Http10 => "1.0 ",
+        Version::Http11 => "1.1 ",
+    };
+    head.joined("Via", &[received, request.via]);
     if let Some(length) = request.body {
         head.number("Content-Length", length as u64);
     }
@@ -151,6 +158,7 @@ mod tests {
             fields: &fields,
             credentials,
             part,
+            version: Version::Http11,
             via,
             body: None,
         };
@@ -187,13 +195,14 @@ mod tests {
             fields: &fields,
             credentials: Credentials::Sent,
             part: Part::AsAsked,
+            version: Version::Http10,
             via: "d",
             body: Some(4),
         };
         let head = String::from_utf8(request_head(&request)).unwrap();
         assert_eq!(
             head,
-            "POST /token HTTP/1.1\r\nHost: r.test:81\r\nVia: 1.1 d\r\nContent-Length: 4\r\n\r\n"
+            "POST /token HTTP/1.1\r\nHost: r.test:81\r\nVia: 1.0 d\r\nContent-Length: 4\r\n\r\n"
         );
     }
 }
