@@ -87,6 +87,8 @@ impl<'a> Exchange<'a> {
         let persists = self.head.wants_keep_alive()
             && matches!(taken, Taken::Whole(_))
             && !response.closes()
+            // What comes after it may be meant for the other end of a tunnel (RFC 9931 §8).
+            && self.head.method() != b"CONNECT"
             && self.full.is_none()
             && !stop.is_requested();
         match response {

@@ -106,8 +106,10 @@ fn other_forms() -> Vec<Request> {
     vec![
         answered(400, "asterisk", target("*")),
         answered(405, "asterisk of OPTIONS", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"),
-        answered(405, "CONNECT", "CONNECT evil.test:443 HTTP/1.1\r\nHost: evil.test:443\r\n\r\n"),
-        answered(405, "CONNECT to docxy", "CONNECT reg.test:443 HTTP/1.1\r\nHost: reg.test\r\n\r\n"),
+        refused(405, "CONNECT", "CONNECT evil.test:443 HTTP/1.1\r\nHost: evil.test:443\r\n\r\n"),
+        refused(405, "CONNECT to docxy", "CONNECT reg.test:443 HTTP/1.1\r\nHost: reg.test\r\n\r\n"),
+        refused(405, "CONNECT and what is meant for its tunnel", [&b"CONNECT evil.test:443 HTTP/1.1\r\nHost: evil.test:443\r\n\r\n"[..], &target("/v2/a/manifests/CASE")].concat()),
+        refused(405, "CONNECT with a body", "CONNECT evil.test:443 HTTP/1.1\r\nHost: evil.test:443\r\nContent-Length: 5\r\n\r\nhello"),
         answered(400, "an authority alone", target("evil.test:80")),
         answered(400, "a path without its slash", target("v2/a/manifests/CASE")),
         answered(400, "a question mark alone", target("?CASE")),
