@@ -85,14 +85,18 @@ pub async fn take(
         }
         (Expectation::None, _) => {}
     }
-    let read = timeout(timeouts::CLIENT_HEAD, read(client, framing, wanted));
-    let read = read
-        .await
-        .unwrap_or(Err(BodyError::Stalled(timeouts::CLIENT_HEAD)));
-    match read.map_err(|error| refusal(&error))? {
-        Some(body) => Ok(Taken::Whole(body)),
-        None if wanted == Wanted::Refused => Ok(Taken::Unread),
-        None => Err(too_large(limit).into()),
+    let patience = match wanted {
+        Wanted::Form | Wanted::Nothing => timeouts::CLIENT_HEAD,
+        Wanted::Refused => timeouts::DISCARD,
+    };
+    let read = timeout(patience, read(client, framing, wanted)).await;
+    match read.unwrap_or(Err(BodyError::Stalled(patience))) {
+        Ok(Some(body)) => Ok(Taken::Whole(body)),
+        Ok(None) | Err(BodyError::Stalled(_) | BodyError::Cut) if wanted == Wanted::Refused => {
+            Ok(Taken::Unread)
+        }
+        Ok(None) => Err(too_large(limit).into()),
+        Err(error) => Err(refusal(&error)),
     }
 }
 

@@ -128,6 +128,28 @@ fn a_larger_body_of_a_get_closes_the_connection() {
 }
 
 #[test]
+fn what_is_refused_anyway_is_told_so_though_its_body_does_not_come() {
+    let registry = echo();
+    let docxy = before(&registry);
+    let put = |fields: &str| format!("PUT {MANIFEST} HTTP/1.1\r\nHost: h\r\n{fields}\r\n\r\n");
+    for (begun, is_cut) in [
+        (put("Content-Length: 10"), false),
+        (put("Content-Length: 10") + "abc", true),
+        (put("Transfer-Encoding: chunked") + "5\r\nhel", true),
+    ] {
+        let mut client = Client::connect(docxy.addr());
+        client.send(&begun);
+        if is_cut {
+            client.finish_writing();
+        }
+        let response = client.receive("PUT").complete();
+        assert_eq!(response.status(), 405, "{begun}");
+        assert_eq!(response.head.one("connection"), Some("close"));
+        assert_ne!(client.closing(), Closing::Silence);
+    }
+}
+
+#[test]
 fn other_methods_are_405_without_continue() {
     let registry = echo();
     let docxy = before(&registry);
