@@ -167,11 +167,6 @@ pub const NOT_TLS: &[u8] =
     b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Connection: close\r\n\r\nClient sent an HTTPS request to an HTTP server.\n";
 
-/// The whole answer to plain HTTP on a TLS port.
-pub const NOT_PLAIN: &[u8] =
-    b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Connection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
-
 impl From<RouteError> for Answer {
     fn from(error: RouteError) -> Answer {
         let answer = Answer::error(error.status(), error.code(), &error);

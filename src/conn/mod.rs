@@ -113,9 +113,14 @@ impl Conn {
         self.stream.shrink();
     }
 
-    /// Waits for the first byte of a message, or the end, and holds no buffer meanwhile.
+    /// Whether a message has begun; an empty line before it is no part of it (RFC 9112 §2.2).
+    pub fn has_begun(&self) -> bool {
+        !matches!(&self.buffer[..], b"" | b"\r\n")
+    }
+
+    /// Waits for the first byte of a message, or the end, and holds no buffer for it meanwhile.
     pub async fn idle(&mut self) -> io::Result<()> {
-        if !self.buffer.is_empty() {
+        if self.has_begun() {
             return Ok(());
         }
         self.release();

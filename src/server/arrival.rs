@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use crate::answer::NOT_PLAIN;
+use crate::answer::Answer;
 use crate::behind;
 use crate::conn::Conn;
 use crate::conn::stream::Stream;
@@ -18,7 +18,8 @@ use crate::proxy::current::Current;
 use crate::proxy::{Entrance, Peer, Proxy, Shared};
 use crate::server::ahead;
 use crate::server::beat::Beat;
-use crate::server::session::{self, Session, TLS_HANDSHAKE_RECORD};
+use crate::server::request::TLS_HANDSHAKE_RECORD;
+use crate::server::session::{self, Session};
 use crate::stop::Stop;
 use crate::timeouts;
 use crate::tls::accept::TlsAcceptor;
@@ -216,7 +217,7 @@ async fn shake_hands(
     acceptor: &TlsAcceptor,
     shared: &Shared,
 ) -> io::Result<Stream> {
-    let mut first = [0];
+    let mut first = *b"     ";
     tokio::select! {
         biased;
         seen = tcp.peek(&mut first) => seen?,
@@ -224,8 +225,11 @@ async fn shake_hands(
     };
     if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
         let mut plain = Conn::new(Stream::Tcp(tcp));
+        let why = "this port speaks HTTPS, and the request is in plain HTTP";
+        let answer = Answer::fatal(400, "UNSUPPORTED", why);
+        let (head, body) = answer.write(&first[..4], |head| head.field("Connection", "close"));
         plain
-            .write_all([NOT_PLAIN], timeouts::TLS_HANDSHAKE)
+            .write_all([&head, &body], timeouts::TLS_HANDSHAKE)
             .await?;
         plain.linger().await;
         return Err(io::Error::new(

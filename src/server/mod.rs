@@ -12,6 +12,7 @@ pub mod intake;
 #[cfg(debug_assertions)]
 mod provoked;
 pub mod relay;
+mod request;
 pub mod session;
 pub mod worker;
 

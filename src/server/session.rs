@@ -2,26 +2,21 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::answer::{Answer, NOT_TLS};
-use crate::conn::{Conn, ReadHeadError};
-use crate::http::head::{HeadError, REQUEST_LIMITS, RequestHead};
+use crate::conn::Conn;
 use crate::limits::admission::{Admission, Full, Place};
 use crate::limits::crowd::Crowd;
 use crate::proxy::current::Current;
-use crate::proxy::{Done, Peer, Proxy, Trace};
+use crate::proxy::{Peer, Proxy};
 use crate::server::beat::Beat;
 use crate::server::exchange::{Exchange, Next};
 #[cfg(debug_assertions)]
 use crate::server::provoked;
+use crate::server::request::read_request;
 use crate::stop::Stop;
 use crate::timeouts;
-
-/// The first byte of a TLS record that holds a handshake (RFC 8446 §5.1).
-pub const TLS_HANDSHAKE_RECORD: u8 = 0x16;
 
 /// So many connections of a worker keep the room for their requests in a pause. Were it that of a crowd, it would all be given
 /// up at once, and leave memory in pieces too small for the system to have back.
@@ -90,7 +85,7 @@ impl Session<'_> {
 
     /// Only here, where nothing is under way, does a stop end a connection, or another that needs its place.
     async fn request(&mut self) -> bool {
-        if !self.client.buffered().is_empty() {
+        if self.client.has_begun() {
             return true;
         }
         tokio::select! {
@@ -130,26 +125,7 @@ impl Session<'_> {
         let proxy = &self.current.get();
         let head = match read {
             Ok(head) => head,
-            Err(ReadHeadError::Closed | ReadHeadError::Cut | ReadHeadError::Io(_)) => {
-                return Next::Drop;
-            }
-            Err(ReadHeadError::Head(_))
-                if client.buffered().first() == Some(&TLS_HANDSHAKE_RECORD) =>
-            {
-                return send_and_close(client, NOT_TLS).await;
-            }
-            Err(ReadHeadError::Head(error)) => {
-                return refuse(proxy, client, peer, refusal_of_head(error)).await;
-            }
-            Err(ReadHeadError::TimedOut) => {
-                let limit = humantime::format_duration(timeouts::CLIENT_HEAD);
-                let answer = Answer::fatal(
-                    408,
-                    "UNKNOWN",
-                    format_args!("no whole request head came within {limit}"),
-                );
-                return refuse(proxy, client, peer, answer).await;
-            }
+            Err(none) => return none.answer(proxy, client, peer).await,
         };
         #[cfg(debug_assertions)]
         provoked::in_task(&head);
@@ -190,47 +166,4 @@ pub async fn turn_away(
     if exchange.run(stop).await == Next::Close {
         client.linger().await;
     }
-}
-
-async fn read_request(client: &mut Conn, heads: &Crowd) -> Result<RequestHead, ReadHeadError> {
-    let deadline = Instant::now() + timeouts::CLIENT_HEAD;
-    let bytes = tokio::select! {
-        biased;
-        bytes = client.read_head(REQUEST_LIMITS, deadline, RequestHead::check_partial) => bytes?,
-        // Among so many who stall, an answer would be wasted.
-        () = heads.pushed_out() => return Err(ReadHeadError::Io(io::ErrorKind::ConnectionAborted.into())),
-    };
-    RequestHead::parse(bytes).map_err(ReadHeadError::Head)
-}
-
-fn refusal_of_head(error: HeadError) -> Answer {
-    let status = match error {
-        HeadError::FirstLineTooLong => 414,
-        HeadError::TooLong | HeadError::TooManyFields => 431,
-        HeadError::Version => 505,
-        _ => 400,
-    };
-    Answer::fatal(status, "UNSUPPORTED", error)
-}
-
-/// Answers what is no request, and closes.
-async fn refuse(proxy: &Proxy, client: &mut Conn, peer: &Peer, answer: Answer) -> Next {
-    let status = answer.status;
-    let (head, body) = answer.write(b"GET", |head| head.field("Connection", "close"));
-    let _ = client
-        .write_all([&head, &body], proxy.shared.timeouts.client)
-        .await;
-    let done = Done {
-        head: None,
-        status,
-        bytes: body.len() as u64,
-        duration: Duration::ZERO,
-    };
-    proxy.conclude(peer, &Trace::default(), &done);
-    Next::Close
-}
-
-async fn send_and_close(client: &mut Conn, whole: &[u8]) -> Next {
-    let _ = client.write_all([whole], timeouts::CLIENT_HEAD).await;
-    Next::Close
 }

@@ -151,9 +151,17 @@ fn plain_http_on_a_tls_port_disturbs_nothing() {
         directory.path(),
         &identity,
     );
-    let mut client = Client::connect(docxy.addr());
-    client.send(Ask::get(MANIFEST).bytes());
-    assert_ne!(client.drain().1, crate::wire::Closing::Silence);
+    for method in ["GET", "HEAD"] {
+        let mut client = Client::connect(docxy.addr());
+        let response = client.ask(&Ask::new(method, MANIFEST)).complete();
+        assert_eq!(response.status(), 400);
+        assert_eq!(response.head.all("date").len(), 1);
+        assert_eq!(
+            response.text().contains("this port speaks HTTPS"),
+            method == "GET"
+        );
+        assert_ne!(client.closing(), crate::wire::Closing::Silence);
+    }
     let mut client = Client::connect_tls(docxy.addr(), identity.client(&[]));
     assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
 }

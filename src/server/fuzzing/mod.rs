@@ -334,6 +334,13 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_line_behind_a_request_is_never_answered() {
+        let case = b"\x1eGET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nX: \x1a\r\n\r\n\x1d\r\n\x1d\x1e\x1eHTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n";
+        let (heard, _) = heard(case);
+        assert_eq!(heard.matches("HTTP/1.1 ").count(), 1, "{heard}");
+    }
+
+    #[test]
     fn a_body_goes_on_where_it_broke_off() {
         let blob = format!("/v2/a/blobs/sha256:{}", "0a".repeat(32));
         let case = format!(

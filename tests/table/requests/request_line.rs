@@ -30,6 +30,8 @@ fn white_space() -> Vec<Request> {
         refused(400, "a method alone", line("GET")),
         refused(400, "a non-breaking space", line("GET\u{a0}/v2/a/manifests/CASE HTTP/1.1")),
         refused(400, "a status line", line("HTTP/1.1 200 OK")),
+        refused(400, "HEAD, which is answered without a body", "HEAD /v2/a/manifests/CASE HTTP/1.1 \r\nHost: h\r\n\r\n"),
+        refused(400, "HEAD with a blank before a colon", "HEAD /v2/a/manifests/CASE HTTP/1.1\r\nHost : h\r\n\r\n"),
         refused(400, "a field line first", "Host: h\r\nGET /v2/a/manifests/CASE HTTP/1.1\r\n\r\n"),
     ]
 }

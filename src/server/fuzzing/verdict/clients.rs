@@ -46,7 +46,7 @@ impl Judge<'_> {
                 return;
             }
             let request = client.requests.get(place);
-            let method = request.map_or("GET", |request| &request.method);
+            let method = request.map_or(client.last_method(), |request| &request.method);
             let read = |method| Message::answer(rest, method).expect("an answer by the letter");
             let Some(mut answer) = read(method) else {
                 assert_eq!(end, End::Reset, "a whole head, if the client hears it");

@@ -34,6 +34,8 @@ const HOP_BY_HOP: [&str; 7] = [
 pub(super) struct Client {
     pub(super) script: Script,
     pub(super) record: Shared,
+    /// Where its own bytes begin.
+    start: usize,
     requests: Vec<Request>,
     standing: Standing,
 }
@@ -94,8 +96,27 @@ impl Client {
         Client {
             script,
             record: Shared::default(),
+            start,
             requests,
             standing,
+        }
+    }
+
+    /// The method of what is no request, as far as it has one.
+    fn last_method(&self) -> &'static str {
+        let end = self
+            .requests
+            .last()
+            .map_or(self.start, |request| request.end);
+        let rest = &self.script.bytes[end..];
+        if rest
+            .strip_prefix(b"\r\n")
+            .unwrap_or(rest)
+            .starts_with(b"HEAD ")
+        {
+            "HEAD"
+        } else {
+            "GET"
         }
     }
 
