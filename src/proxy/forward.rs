@@ -11,7 +11,7 @@ use crate::proxy::unfinished::Flow;
 use crate::proxy::{Proxy, Response, Trace};
 use crate::registry::challenge::Bearer;
 use crate::registry::range::total_of_content_range;
-use crate::registry::redirect::is_redirect;
+use crate::registry::redirect::{RedirectError, is_redirect};
 use crate::registry::rewrite::{self, FIRST_BYTE, Part, Source, View};
 use crate::registry::route::Kind;
 use crate::upstream::Message;
@@ -55,7 +55,8 @@ impl Proxy {
     ) -> Result<Box<Reply>, Mishap> {
         loop {
             let reply = self.send(journey, trace).await?;
-            let location = reply.head.fields.first("location");
+            let fields = &reply.head.fields;
+            let location = fields.first("location");
             let (true, Some(location)) = (is_redirect(reply.head.status), location) else {
                 return Ok(reply);
             };
@@ -66,7 +67,12 @@ impl Proxy {
             if journey.body.is_some() {
                 return Err(Mishap::Form(asked));
             }
-            if let Err(error) = journey.trail.follow(location, reply.answered_from()) {
+            let followed = if fields.all("location").all(|other| other == location) {
+                journey.trail.follow(location, reply.answered_from())
+            } else {
+                Err(RedirectError::Several)
+            };
+            if let Err(error) = followed {
                 return Err(Mishap::Redirect(asked, error));
             }
             trace.hops = journey.trail.hops();
@@ -213,7 +219,9 @@ impl Proxy {
             let why = format_args!("{}: its challenge: {error}", target.origin);
             Answer::error(502, "UNAVAILABLE", why)
         })?;
-        if !from.fields.contains("date") {
+        let is_dated =
+            from.fields.contains("date") && !from.fields.has_element("connection", "date");
+        if !is_dated {
             head.field_of("Date", httpdate::HttpDate::from(SystemTime::now()));
         }
         Ok(head)

@@ -115,6 +115,8 @@ pub enum RedirectError {
     Loop,
     /// From https to http.
     Downgrade,
+    /// To more than one target.
+    Several,
     /// To no `http` or `https` target.
     Invalid(UriError),
 }
@@ -127,6 +129,7 @@ impl fmt::Display for RedirectError {
             }
             RedirectError::Loop => f.write_str("the upstream redirects in a circle"),
             RedirectError::Downgrade => f.write_str("the upstream redirects from https to http"),
+            RedirectError::Several => f.write_str("the upstream redirects to several locations"),
             RedirectError::Invalid(error) => {
                 write!(f, "the upstream redirects to a malformed location: {error}")
             }

@@ -11,8 +11,8 @@ use crate::timeouts;
 use crate::upstream::Message;
 use crate::upstream::fault::Fault;
 
-/// Interim answers before the real one; no server has a reason to send more.
-const MAX_INTERIM: usize = 8;
+/// Interim answers before the real one: more than one a second for as long as docxy waits for an answer.
+const MAX_INTERIM: usize = 50;
 
 /// How an answer begins.
 pub(super) struct Beginning {

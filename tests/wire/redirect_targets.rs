@@ -54,6 +54,25 @@ fn a_target_that_talks_nonsense_is_502() {
 
 /// Up to what the head of an answer can hold, which is 128 KiB.
 #[test]
+fn a_redirect_to_two_places_leads_nowhere() {
+    let cdn = Server::start(|_| Answer::ok("from the CDN"));
+    let (here, there) = (format!("{}/x", cdn.url()), format!("{}/y", cdn.url()));
+    for (second, status) in [(&here, 200), (&there, 502)] {
+        let fields = [("Location", here.clone()), ("Location", second.clone())];
+        let registry = Server::start(move |_| {
+            let fields = fields
+                .each_ref()
+                .map(|(name, value)| (*name, value.as_str()));
+            Answer::new("307 Temporary Redirect", &fields, "")
+        });
+        let asked = cdn.lines().len();
+        let response = get(&before(&registry), &blob());
+        assert_eq!(response.status(), status, "{second}");
+        assert_eq!(cdn.lines().len() - asked, usize::from(status == 200));
+    }
+}
+
+#[test]
 fn a_signed_url_may_be_long() {
     let cdn = Server::start(|request| Answer::ok(request.head.target().len().to_string()));
     let fixed = Answer::redirect("307 Temporary Redirect", &cdn.url())
