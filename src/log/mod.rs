@@ -1,15 +1,17 @@
 //! What docxy says on stderr: one line per request, and what went wrong. No credential and no query ever gets here.
 
+mod outlet;
 mod record;
 
 use std::fmt;
-use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
+use self::outlet::{Outlet, PATIENCE};
 use self::record::Fields;
 pub use self::record::Record;
 
@@ -50,6 +52,7 @@ pub struct Log {
 struct Set {
     level: AtomicU8,
     format: AtomicU8,
+    outlet: Mutex<Outlet>,
 }
 
 impl Log {
@@ -58,6 +61,7 @@ impl Log {
         let set = Set {
             level: AtomicU8::new(level as u8),
             format: AtomicU8::new(format as u8),
+            outlet: Mutex::default(),
         };
         Log {
             set: Box::leak(Box::new(set)),
@@ -89,8 +93,8 @@ impl Log {
     pub fn access(self, record: &Record<'_>) {
         if self.lets_pass(Level::Info) {
             match self.is_json() {
-                true => say_json(&Fields::of(record, &now())),
-                false => say(format_args!("time={} {record}", now())),
+                true => self.say_json(&Fields::of(record, &now())),
+                false => self.say(format_args!("time={} {record}", now())),
             }
         }
     }
@@ -122,16 +126,38 @@ impl Log {
     fn event(self, level: Level, name: &'static str, what: fmt::Arguments<'_>) {
         if self.lets_pass(level) {
             match self.is_json() {
-                true => say_json(&Event { name, what }),
-                false => say(format_args!("time={} {name}={:?}", now(), what.to_string())),
+                true => self.say_json(&Event { name, what }),
+                false => self.say(format_args!("time={} {name}={:?}", now(), what.to_string())),
             }
         }
     }
 
     fn to_operator(self, name: &'static str, mark: &str, what: fmt::Arguments<'_>) {
         match self.is_json() {
-            true => say_json(&Event { name, what }),
-            false => say(format_args!("docxy: {mark}{what}")),
+            true => self.say_json(&Event { name, what }),
+            false => self.say(format_args!("docxy: {mark}{what}")),
+        }
+    }
+
+    /// One line, in one write: lines of different tasks never mix. A log that cannot be written is no reason to stop a pull.
+    fn say(self, line: fmt::Arguments<'_>) {
+        let line = format!("{line}\n");
+        let outlet = self.set.outlet.lock();
+        let mut outlet = outlet.unwrap_or_else(PoisonError::into_inner);
+        let lost = outlet.write(std::io::stderr(), line.as_bytes(), PATIENCE);
+        drop(outlet);
+        if let Some(lost) = lost {
+            self.warning(format_args!(
+                "{lost} lines of the log are lost; nobody read it"
+            ));
+        }
+    }
+
+    /// The same for an object, which has no line feed in it whatever it holds.
+    fn say_json(self, object: &impl Serialize) {
+        // Numbers, text and nothing have a form in JSON always.
+        if let Ok(line) = serde_json::to_string(object) {
+            self.say(format_args!("{line}"));
         }
     }
 }
@@ -153,19 +179,4 @@ impl Serialize for Event<'_> {
 
 fn now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
-}
-
-/// One line, in one write: lines of different tasks never mix. A log that cannot be written is no reason to stop a pull.
-fn say(line: fmt::Arguments<'_>) {
-    let line = format!("{line}\n");
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
-}
-
-/// The same for an object, which has no line feed in it whatever it holds.
-fn say_json(object: &impl Serialize) {
-    // Numbers, text and nothing have a form in JSON always.
-    let Ok(line) = serde_json::to_string(object) else {
-        return;
-    };
-    say(format_args!("{line}"));
 }

@@ -1,5 +1,8 @@
 //! One line per request on stderr, in a fixed order, without secrets (design §2, §4; issue 2, observability).
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, ask, before, before_with, blob, get, refused};
 use crate::wire::{Answer, Ask, Client, Server};
@@ -197,4 +200,34 @@ fn a_request_cannot_forge_a_line() {
     for line in logged(&docxy, 3) {
         assert_eq!(line.len(), ORDER.len(), "{line:?}");
     }
+}
+
+#[test]
+fn who_does_not_read_the_log_stops_nobody() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_docxy"))
+        .args(["--listen", "http://127.0.0.1:0", "--workers", "2"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("listening on ") {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "it ended");
+    }
+    let address = line.trim_end().rsplit('/').next().unwrap();
+    for _ in 0..4 {
+        let mut client = Client::connect(address.parse().unwrap());
+        for _ in 0..500 {
+            assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
+        }
+    }
+    let terminated = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(terminated.unwrap().success());
+    assert!(child.wait().unwrap().success());
+    let lines = log.lines().map_while(Result::ok);
+    let logged = lines
+        .filter(|line| line.contains(" target=/health "))
+        .count();
+    assert!((1..2000).contains(&logged), "{logged}");
 }
