@@ -28,7 +28,7 @@ impl Proxy {
     ) -> Result<Response, Answer> {
         trace.upstream = journey.upstream;
         let asked = self.ask_upstream(&mut journey, trace).await;
-        let reply = asked.map_err(|why| self.unanswered(journey.upstream, why))?;
+        let reply = asked.map_err(|why| self.unanswered(&journey, why))?;
         self.learn(&journey, &reply);
         self.note_quota(&journey, &reply);
         let refuses_head = matches!(reply.head.status, 403 | 405) && journey.method == b"HEAD";

@@ -128,6 +128,12 @@ impl<'a> Journey<'a> {
         )
     }
 
+    /// The repository that is asked for, named as the upstream names it.
+    pub(super) fn repository(&self) -> Option<&str> {
+        let path = &self.trail.first().path_and_query;
+        path.get(self.repository.clone()?)
+    }
+
     /// Whose the answer is.
     pub(super) fn source(&self) -> Source {
         match (self.trail.hops(), self.trail.has_left()) {

@@ -1,7 +1,6 @@
 //! Requests in the name of the operator's account: where an upstream has one, and the client has no credentials of its own
 //! for it.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -106,24 +105,22 @@ impl Proxy {
             let account = self.account_for(request, upstream, credentials)?;
             Some((upstream, account))
         });
-        let (Some(repository), Some((upstream, account))) = (journey.repository.clone(), account)
-        else {
+        let (Some(repository), Some((upstream, account))) = (journey.repository(), account) else {
             return Ok(self.insist(journey, trace).await?);
         };
+        let repository = repository.to_owned();
         // Apart, since most requests are in nobody's name.
-        Box::pin(self.ask_in_the_name_of((upstream, account), repository, journey, trace)).await
+        Box::pin(self.ask_in_the_name_of((upstream, account), &repository, journey, trace)).await
     }
 
     async fn ask_in_the_name_of(
         &self,
         (upstream, account): (UpstreamId, &Account),
-        repository: Range<usize>,
+        repository: &str,
         journey: &mut Journey<'_>,
         trace: &mut Trace,
     ) -> Result<Box<Reply>, Unanswered> {
         let request = journey.request;
-        let path = &journey.trail.first().path_and_query;
-        let repository = &path.get(repository).unwrap_or_default().to_owned();
         journey.grant = self
             .grant_for(account, request, upstream, repository, trace)
             .await?;
@@ -254,7 +251,7 @@ impl Proxy {
                 drop(current);
                 Ok(Some(Grant::Token(held, slot)))
             }
-            Err(NoToken::Refused(401 | 403, _)) => {
+            Err(NoToken::Refused(401, _)) => {
                 account.refuse(asked);
                 Err(NoToken::Account)
             }
@@ -263,14 +260,15 @@ impl Proxy {
     }
 
     /// What the client is told where there is no answer to pass.
-    pub(super) fn unanswered(&self, upstream: Option<UpstreamId>, why: Unanswered) -> Answer {
+    pub(super) fn unanswered(&self, journey: &Journey<'_>, why: Unanswered) -> Answer {
         match why {
             Unanswered::Mishap(mishap) => mishap.into(),
-            Unanswered::Token(why) => self.no_token(upstream, why),
+            Unanswered::Token(why) => self.no_token(journey, why),
         }
     }
 
-    fn no_token(&self, upstream: Option<UpstreamId>, why: NoToken) -> Answer {
+    fn no_token(&self, journey: &Journey<'_>, why: NoToken) -> Answer {
+        let upstream = journey.upstream;
         let name = upstream.map_or("-", |id| &self.shared.table.get(id).name);
         let said = format!("{name}: no token for its account: {why}");
         match why {
@@ -280,6 +278,14 @@ impl Proxy {
                     "the account of {name} is refused (401); its username or password is wrong here"
                 );
                 Answer::error(502, "UNAVAILABLE", why)
+            }
+            // That may be so for this repository alone: only a 401 says that the account itself is wrong.
+            NoToken::Refused(403, _) => {
+                let repository = journey.repository().unwrap_or("-");
+                let why = format_args!(
+                    "the token server of {name} refuses its account a token for {repository} (403)"
+                );
+                Answer::error(403, "DENIED", why)
             }
             // The client waits as long as the token server wants docxy to.
             NoToken::Refused(429, retry_after) => {

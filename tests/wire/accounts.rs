@@ -14,10 +14,11 @@ use crate::stand::{MANIFEST, NAME, ask, blob, get, own_error, query, values};
 use crate::wire::answer::Act;
 use crate::wire::{Answer, Ask, Client, Gate, Request, Server};
 
-const USER: &str = "robot";
-const PASSWORD: &str = "s3cret";
+pub const USER: &str = "robot";
+pub const PASSWORD: &str = "s3cret";
 
-fn basic(user: &str, password: &str) -> String {
+/// A login.
+pub fn basic(user: &str, password: &str) -> String {
     format!(
         "Basic {}",
         BASE64_STANDARD.encode(format!("{user}:{password}"))
@@ -47,7 +48,7 @@ fn token_server(password: &Arc<Mutex<&'static str>>) -> Server {
 }
 
 /// The challenge of the registry for a path.
-fn challenge(realm: &str, request: &Request) -> Answer {
+pub fn challenge(realm: &str, request: &Request) -> Answer {
     let path = request.head.target();
     let scope = path.strip_prefix("/v2/").and_then(|rest| {
         Some(
@@ -62,7 +63,8 @@ fn challenge(realm: &str, request: &Request) -> Answer {
     Answer::challenge(&[&format!("Bearer realm=\"{realm}\",service=\"reg\"{scope}")])
 }
 
-fn configured(registry: &Server, directory: &TempDir, more: &str) -> String {
+/// A configuration file with the account at `registry`.
+pub fn configured(registry: &Server, directory: &TempDir, more: &str) -> String {
     let secret = directory.path().join("secret");
     if !secret.exists() {
         fs::write(&secret, format!("{PASSWORD}\n")).unwrap();
@@ -104,7 +106,8 @@ fn stand_with(
     }
 }
 
-fn authorizations(server: &Server) -> Vec<String> {
+/// What a server has been sent, in order.
+pub fn authorizations(server: &Server) -> Vec<String> {
     let all = server.requests();
     let sent = |request: &Request| request.head.one("authorization").unwrap_or("-").to_owned();
     all.iter().map(sent).collect()

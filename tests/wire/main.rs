@@ -10,6 +10,7 @@ mod wire;
 
 mod absolute_target;
 mod access_log;
+mod account_refusals;
 mod accounts;
 mod acme_flags;
 mod activation;
