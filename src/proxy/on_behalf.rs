@@ -164,8 +164,13 @@ impl Proxy {
         let Some(bearer) = bearer else {
             return Ok(None);
         };
-        self.token_of(account, &bearer, request, upstream, trace)
-            .await
+        let token = self.token_of(account, &bearer, request, upstream, trace);
+        match token.await {
+            // docxy expects this; the registry may want something else by now, or nothing. Who has too much to do
+            // (429) is not asked more.
+            Err(NoToken::Refused(status, _)) if status != 429 => Ok(None),
+            token => token,
+        }
     }
 
     /// What the upstream will ask for a repository, if it has announced where tokens are to be had.

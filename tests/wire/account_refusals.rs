@@ -9,6 +9,14 @@ use crate::wire::{Answer, Request, Server};
 
 const TOKEN: &str = r#"{"token":"one","expires_in":300}"#;
 
+/// A registry that challenges by `challenge` whoever has no token, or another one than this.
+fn registry(challenge: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Server {
+    Server::start(move |request| match request.head.one("authorization") {
+        Some("Bearer one") => Answer::ok("{}"),
+        _ => challenge(request),
+    })
+}
+
 /// docxy with an account at a registry for which `auth` gives out tokens.
 struct Stand {
     auth: Server,
@@ -19,10 +27,10 @@ struct Stand {
 
 fn stand(auth: Server) -> Stand {
     let realm = format!("{}/token", auth.url());
-    let registry = Server::start(move |request| match request.head.one("authorization") {
-        Some("Bearer one") => Answer::ok("{}"),
-        _ => challenge(&realm, request),
-    });
+    stand_before(auth, registry(move |request| challenge(&realm, request)))
+}
+
+fn stand_before(auth: Server, registry: Server) -> Stand {
     let directory = tempfile::tempdir().unwrap();
     let docxy = Docxy::start(&["--config", &configured(&registry, &directory, "")]);
     Stand {
@@ -54,4 +62,41 @@ fn a_repository_that_the_account_may_not_pull_is_denied_and_the_others_are_serve
         let why = "reg.test refuses its account a token for a/secret (403)";
         assert!(answer.text().contains(why), "{}", answer.text());
     }
+}
+
+#[test]
+fn where_docxy_expects_another_challenge_than_comes_the_one_that_comes_counts() {
+    for status in ["400 Bad Request", "403 Forbidden", "404 Not Found"] {
+        let auth = Server::start(move |request| match &*scopes(request) {
+            "aws" => Answer::ok(TOKEN),
+            _ => Answer::new(status, &[], ""),
+        });
+        let value = format!("Bearer realm=\"{}/token\",scope=\"aws\"", auth.url());
+        let stand = stand_before(auth, registry(move |_| Answer::challenge(&[&value])));
+        for repository in ["a/b", "c/d"] {
+            let answer = get(&stand.docxy, &format!("/v2/{repository}/manifests/latest"));
+            assert_eq!(answer.status(), 200, "{status}: {}", answer.text());
+        }
+        assert_eq!(
+            authorizations(&stand.registry),
+            ["-", "Bearer one", "-", "Bearer one"]
+        );
+    }
+}
+
+#[test]
+fn what_is_refused_before_any_challenge_may_want_no_token() {
+    let auth = Server::start(|request| match &*scopes(request) {
+        "repository:a/b:pull" => Answer::ok(TOKEN),
+        _ => Answer::new("404 Not Found", &[], ""),
+    });
+    let realm = format!("{}/token", auth.url());
+    let registry = registry(move |request| match request.head.target() {
+        MANIFEST => challenge(&realm, request),
+        _ => Answer::ok("public"),
+    });
+    let stand = stand_before(auth, registry);
+    assert_eq!(get(&stand.docxy, MANIFEST).status(), 200);
+    let public = get(&stand.docxy, "/v2/c/d/manifests/latest");
+    assert_eq!((public.status(), public.text()), (200, "public".to_owned()));
 }
