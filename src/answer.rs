@@ -100,6 +100,16 @@ impl Answer {
         }
     }
 
+    /// An error for want of somebody else; after 503 it is worth a try soon.
+    pub fn unavailable(status: u16, why: impl fmt::Display) -> Answer {
+        let answer = Answer::error(status, "UNAVAILABLE", why);
+        if status == 503 {
+            answer.with("Retry-After", RETRY_AFTER.to_string())
+        } else {
+            answer
+        }
+    }
+
     /// 503 for a client for whom there is no room, after which its connection is closed.
     pub fn full(why: impl fmt::Display) -> Answer {
         Answer::fatal(503, "UNAVAILABLE", why).with("Retry-After", RETRY_AFTER.to_string())
@@ -185,13 +195,7 @@ impl From<TokenError> for Answer {
 
 impl From<UpstreamError> for Answer {
     fn from(error: UpstreamError) -> Answer {
-        let status = error.status();
-        let answer = Answer::error(status, "UNAVAILABLE", &error);
-        if status == 503 {
-            answer.with("Retry-After", RETRY_AFTER.to_string())
-        } else {
-            answer
-        }
+        Answer::unavailable(error.status(), &error)
     }
 }
 

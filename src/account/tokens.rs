@@ -18,6 +18,10 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// Tokens, and repositories whose tokens are known, of one account.
 const LIMIT: usize = 1000;
 
+/// How long a failure to get a token is kept, beside those who have waited for it meanwhile. Shorter than the pause before
+/// another try.
+const KEEP_FAILURE: Duration = Duration::from_millis(150);
+
 /// For what a token is, of one upstream's account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -30,7 +34,59 @@ pub struct Key {
 }
 
 /// Where one token is kept; whoever holds the lock fetches it.
-pub type Slot = AsyncMutex<Option<Held>>;
+pub type Slot = AsyncMutex<Kept>;
+
+/// A token, or why there is none.
+#[derive(Debug, Default)]
+pub struct Kept {
+    held: Option<Held>,
+    failed: Option<(Instant, Failure)>,
+}
+
+/// Why there is no token, for all who have waited for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The realm gives none out: the status, and for how long.
+    Refused(u16, Option<String>),
+    /// The status for a client, and what went wrong.
+    Trouble(u16, Arc<str>),
+}
+
+impl Kept {
+    /// The token, if it can be used.
+    pub fn good(&self, now: Instant) -> Option<&Held> {
+        self.held.as_ref().filter(|held| held.is_good(now))
+    }
+
+    /// Why it could not be had, for whom has waited since `came`: whoever repeats that instead waits for as long again, one
+    /// after another.
+    pub fn failure(&self, came: Instant, now: Instant) -> Option<&Failure> {
+        let (at, failure) = self.failed.as_ref()?;
+        (came <= *at || now < *at + KEEP_FAILURE).then_some(failure)
+    }
+
+    /// Keeps a token.
+    pub fn keep(&mut self, held: Held) {
+        *self = Kept {
+            held: Some(held),
+            failed: None,
+        };
+    }
+
+    /// Keeps why there is none.
+    pub fn fail(&mut self, now: Instant, failure: Failure) {
+        self.failed = Some((now, failure));
+    }
+
+    /// Drops this token, unless there is another one in its place.
+    pub fn drop_token(&mut self, token: &Arc<str>) {
+        if let Some(held) = &self.held
+            && Arc::ptr_eq(&held.token, token)
+        {
+            self.held = None;
+        }
+    }
+}
 
 /// A token.
 #[derive(Clone)]
@@ -106,7 +162,7 @@ impl Tokens {
 /// Whether a token in it is good, or is being fetched.
 fn is_in_use(slot: &Slot, now: Instant) -> bool {
     match slot.try_lock() {
-        Ok(held) => held.as_ref().is_some_and(|held| held.is_good(now)),
+        Ok(kept) => kept.good(now).is_some(),
         Err(_) => true,
     }
 }
@@ -140,6 +196,27 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_for_those_who_have_waited_and_for_a_moment() {
+        let (came, second) = (Instant::now(), Duration::from_secs(1));
+        let (failed, mut kept) = (came + second, Kept::default());
+        assert_eq!(kept.failure(came, failed), None);
+        let failure = Failure::Refused(503, None);
+        kept.fail(failed, failure.clone());
+        let late = failed + 60 * second;
+        for (came, now, is_shared) in [
+            (came, late, true),
+            (failed, late, true),
+            (failed + KEEP_FAILURE / 2, failed + KEEP_FAILURE / 2, true),
+            (failed + KEEP_FAILURE, failed + KEEP_FAILURE, false),
+        ] {
+            let expected = is_shared.then_some(&failure);
+            assert_eq!(kept.failure(came, now), expected, "{:?}", now - failed);
+        }
+        kept.keep(Held::new("t".to_owned(), failed, second));
+        assert_eq!(kept.failure(came, late), None);
+    }
+
+    #[test]
     fn what_is_asked_for_has_one_place() {
         let tokens = Tokens::default();
         assert!(Arc::ptr_eq(&tokens.slot(key("a")), &tokens.slot(key("a"))));
@@ -156,7 +233,8 @@ mod tests {
         let tokens = Tokens::default();
         let kept = tokens.slot(key("kept"));
         let life = Duration::from_secs(300);
-        *kept.lock().await = Some(Held::new("t".to_owned(), Instant::now(), life));
+        let held = Held::new("t".to_owned(), Instant::now(), life);
+        kept.lock().await.keep(held);
         for number in 0..LIMIT * 2 {
             tokens.slot(key(&number.to_string()));
         }

@@ -2,11 +2,12 @@
 //! anyone gets it, or for an account of the operator's.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::account::tokens::DEFAULT_LIFE;
+use crate::account::tokens::{DEFAULT_LIFE, Failure};
 use crate::conn::body::BodyError;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::uri::Target;
@@ -53,6 +54,31 @@ pub(crate) enum NoToken {
     Body(BodyError),
     /// The realm's answer holds none.
     Answer,
+    /// Another request has not got it: the status for a client, and why.
+    Shared(u16, Arc<str>),
+}
+
+impl NoToken {
+    /// What it is to others who have waited for the same token.
+    pub(super) fn shared(&self) -> Failure {
+        let status = match self {
+            NoToken::Refused(status, retry_after) => {
+                return Failure::Refused(*status, retry_after.clone());
+            }
+            NoToken::Mishap(mishap) => mishap.status(),
+            _ => 502,
+        };
+        Failure::Trouble(status, self.to_string().into())
+    }
+}
+
+impl From<Failure> for NoToken {
+    fn from(failure: Failure) -> NoToken {
+        match failure {
+            Failure::Refused(status, retry_after) => NoToken::Refused(status, retry_after),
+            Failure::Trouble(status, why) => NoToken::Shared(status, why),
+        }
+    }
 }
 
 impl fmt::Display for NoToken {
@@ -68,6 +94,7 @@ impl fmt::Display for NoToken {
             NoToken::Refused(status, _) => write!(f, "the realm answers {status}"),
             NoToken::Body(error) => write!(f, "{error}"),
             NoToken::Answer => f.write_str("the realm's answer holds no token"),
+            NoToken::Shared(_, why) => f.write_str(why),
         }
     }
 }

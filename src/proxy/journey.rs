@@ -30,6 +30,14 @@ pub(crate) enum Mishap {
 }
 
 impl Mishap {
+    /// The status for the client.
+    pub(super) fn status(&self) -> u16 {
+        match self {
+            Mishap::Upstream(error) => error.status(),
+            Mishap::Redirect(..) | Mishap::Form(_) => 502,
+        }
+    }
+
     /// Whether its first target lies where whoever named it may not point.
     pub(crate) fn is_out_of_reach(&self) -> bool {
         matches!(self, Mishap::Upstream(error) if matches!(error.fault, Fault::Unreachable(DialError::Forbidden(_))))

@@ -70,13 +70,7 @@ impl Grant {
     /// Drops it, unless there is another one in its place.
     async fn drop_from_cache(&self) {
         if let Grant::Token(held, slot) = self {
-            let mut current = slot.lock().await;
-            if current
-                .as_ref()
-                .is_some_and(|current| Arc::ptr_eq(&current.token, &held.token))
-            {
-                *current = None;
-            }
+            slot.lock().await.drop_token(&held.token);
         }
     }
 }
@@ -230,11 +224,15 @@ impl Proxy {
             return Ok(None);
         };
         let slot = account.tokens.slot(key(&realm, bearer));
-        let mut current = slot.lock().await;
-        if let Some(held) = current.as_ref().filter(|held| held.is_good(Instant::now())) {
+        let came = Instant::now();
+        let mut kept = slot.lock().await;
+        let asked = Instant::now();
+        if let Some(held) = kept.good(asked) {
             return Ok(Some(Grant::Token(held.clone(), Arc::clone(&slot))));
         }
-        let asked = Instant::now();
+        if let Some(failure) = kept.failure(came, asked) {
+            return Err(failure.clone().into());
+        }
         if account.is_refused(asked) {
             return Err(NoToken::Account);
         }
@@ -252,15 +250,18 @@ impl Proxy {
         match fetched {
             Ok((token, life)) => {
                 let held = Held::new(token, asked, life);
-                *current = Some(held.clone());
-                drop(current);
+                kept.keep(held.clone());
+                drop(kept);
                 Ok(Some(Grant::Token(held, slot)))
             }
             Err(NoToken::Refused(401, _)) => {
-                account.refuse(asked);
+                account.refuse(Instant::now());
                 Err(NoToken::Account)
             }
-            Err(why) => Err(why),
+            Err(why) => {
+                kept.fail(Instant::now(), why.shared());
+                Err(why)
+            }
         }
     }
 
@@ -278,6 +279,7 @@ impl Proxy {
         let said = format!("{name}: no token for its account: {why}");
         match why {
             NoToken::Mishap(mishap) => mishap.into(),
+            NoToken::Shared(status, why) => Answer::unavailable(status, why),
             NoToken::Account => {
                 let why = format_args!(
                     "the account of {name} is refused (401); its username or password is wrong here"

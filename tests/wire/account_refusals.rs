@@ -5,7 +5,8 @@ use tempfile::TempDir;
 use crate::accounts::{authorizations, challenge, configured};
 use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, get, own_error, query, values};
-use crate::wire::{Answer, Request, Server};
+use crate::wire::answer::Act;
+use crate::wire::{Answer, Ask, Client, Gate, Request, Server};
 
 const TOKEN: &str = r#"{"token":"one","expires_in":300}"#;
 
@@ -32,7 +33,8 @@ fn stand(auth: Server) -> Stand {
 
 fn stand_before(auth: Server, registry: Server) -> Stand {
     let directory = tempfile::tempdir().unwrap();
-    let docxy = Docxy::start(&["--config", &configured(&registry, &directory, "")]);
+    let config = configured(&registry, &directory, "");
+    let docxy = Docxy::start(&["--config", &config, "--workers", "1"]);
     Stand {
         auth,
         registry,
@@ -99,4 +101,47 @@ fn what_is_refused_before_any_challenge_may_want_no_token() {
     assert_eq!(get(&stand.docxy, MANIFEST).status(), 200);
     let public = get(&stand.docxy, "/v2/c/d/manifests/latest");
     assert_eq!((public.status(), public.text()), (200, "public".to_owned()));
+}
+
+#[test]
+fn who_has_waited_for_a_token_that_does_not_come_is_told_with_the_others() {
+    const CLIENTS: usize = 8;
+    let (challenges, failure) = (Gate::new(), Gate::new());
+    let wait = failure.clone();
+    let auth = Server::start(move |_| {
+        let mut answer = Answer::new("503 Service Unavailable", &[], "");
+        answer.acts.insert(0, Act::Wait(wait.clone()));
+        answer
+    });
+    let (realm, held) = (format!("{}/token", auth.url()), challenges.clone());
+    // All are challenged before docxy knows of a realm, and then want the same token.
+    let registry = registry(move |request| {
+        let mut answer = challenge(&realm, request);
+        answer.acts.insert(0, Act::Wait(held.clone()));
+        answer
+    });
+    let stand = stand_before(auth, registry);
+    let mut clients: Vec<Client> = (0..CLIENTS)
+        .map(|_| Client::connect(stand.docxy.addr()))
+        .collect();
+    for client in &mut clients {
+        client.send(Ask::get(MANIFEST).bytes());
+    }
+    stand.registry.wait_for_requests(CLIENTS);
+    challenges.open();
+    for connection in 0..CLIENTS {
+        stand.registry.wait_for_sent(connection, 1);
+    }
+    stand.auth.wait_for_requests(1);
+    // The one worker has read what was there before this.
+    for _ in 0..2 {
+        assert_eq!(get(&stand.docxy, "/health").status(), 200);
+    }
+    failure.open();
+    for client in &mut clients {
+        let answer = client.receive("GET").complete();
+        assert_eq!(own_error(&answer, 502), "UNAVAILABLE");
+        assert!(answer.text().contains("answers 503"), "{}", answer.text());
+    }
+    assert_eq!(stand.auth.requests().len(), 1);
 }

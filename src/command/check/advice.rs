@@ -237,7 +237,7 @@ pub(super) fn of_token(why: &NoToken, side: Side<'_>) -> Failure {
             "what answers there is no registry's token server; look who answers in its place",
         ),
         NoToken::Refused(429, retry_after) => failure(why, later(retry_after.as_deref())),
-        NoToken::Refused(500.., _) => {
+        NoToken::Refused(500.., _) | NoToken::Shared(..) => {
             failure(why, "the token server has trouble; check again later")
         }
         NoToken::Refused(..) => failure(
