@@ -75,6 +75,10 @@ impl Account {
     /// What follows `Basic` in its `Authorization`.
     pub fn basic(&self) -> String {
         let password = self.password.read().unwrap_or_else(PoisonError::into_inner);
+        self.basic_of(&password)
+    }
+
+    fn basic_of(&self, password: &Secret) -> String {
         BASE64_STANDARD.encode(format!("{}:{}", self.settings.username, password.text()))
     }
 
@@ -88,9 +92,15 @@ impl Account {
         self.is_basic.load(Ordering::Relaxed)
     }
 
-    /// Remembers that its password was refused.
-    pub fn refuse(&self, now: Instant) {
-        *self.refused() = Some(now);
+    /// Remembers that this, which followed `Basic`, was refused; `false` if there is another password by now.
+    pub fn refuse(&self, basic: &str, now: Instant) -> bool {
+        // Held meanwhile, so that a new one does not come between.
+        let password = self.password.read().unwrap_or_else(PoisonError::into_inner);
+        let is_current = self.basic_of(&password) == basic;
+        if is_current {
+            *self.refused() = Some(now);
+        }
+        is_current
     }
 
     /// Whether its password was refused just now.
@@ -175,5 +185,33 @@ impl Accounts {
         let all = self.of.iter().flatten();
         all.filter_map(|account| account.settings.password.warning())
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_password_of_today_can_be_refused() {
+        let settings = AccountSettings {
+            username: "robot".to_owned(),
+            password: SecretSource::Variable("DOCXY_TEST_UNSET".to_owned()),
+        };
+        let account = Account {
+            settings,
+            password: RwLock::new(Secret::new("old".to_owned())),
+            is_basic: AtomicBool::new(false),
+            refused: Mutex::default(),
+            tokens: Tokens::default(),
+        };
+        let (old, now) = (account.basic(), Instant::now());
+        assert!(account.refuse(&old, now) && account.is_refused(now));
+        account.renew(Secret::new("new".to_owned()));
+        assert!(!account.is_refused(now), "nobody has refused the new one");
+        assert!(!account.refuse(&old, now) && !account.is_refused(now));
+        let new = account.basic();
+        assert!(account.refuse(&new, now) && account.is_refused(now));
+        assert!(!account.is_refused(now + REFUSED));
     }
 }

@@ -187,12 +187,12 @@ impl Proxy {
         upstream: UpstreamId,
         trace: &mut Trace,
     ) -> Result<Option<(Grant, Option<Bearer>)>, NoToken> {
-        if let Some(Grant::Basic(_)) = refused {
-            account.refuse(Instant::now());
-            return Err(NoToken::Account);
-        }
-        if let Some(refused) = refused {
-            refused.drop_from_cache().await;
+        match refused {
+            Some(Grant::Basic(basic)) if account.refuse(&basic.0, Instant::now()) => {
+                return Err(NoToken::Account);
+            }
+            Some(refused) => refused.drop_from_cache().await,
+            None => (),
         }
         if let Some(bearer) = super::fetch::first_bearer(&reply.head) {
             let token = self
@@ -226,41 +226,35 @@ impl Proxy {
         let slot = account.tokens.slot(key(&realm, bearer));
         let came = Instant::now();
         let mut kept = slot.lock().await;
-        let asked = Instant::now();
-        if let Some(held) = kept.good(asked) {
+        let now = Instant::now();
+        if let Some(held) = kept.good(now) {
             return Ok(Some(Grant::Token(held.clone(), Arc::clone(&slot))));
         }
-        if let Some(failure) = kept.failure(came, asked) {
+        if let Some(failure) = kept.failure(came, now) {
             return Err(failure.clone().into());
         }
-        if account.is_refused(asked) {
-            return Err(NoToken::Account);
-        }
-        let basic = account.basic();
-        let fetched = self
-            .fetch(
-                request,
-                upstream,
-                bearer,
-                &realm,
-                Credentials::Basic(&basic),
-                trace,
-            )
-            .await;
-        match fetched {
-            Ok((token, life)) => {
-                let held = Held::new(token, asked, life);
-                kept.keep(held.clone());
-                drop(kept);
-                Ok(Some(Grant::Token(held, slot)))
+        loop {
+            let asked = Instant::now();
+            if account.is_refused(asked) {
+                return Err(NoToken::Account);
             }
-            Err(NoToken::Refused(401, _)) => {
-                account.refuse(Instant::now());
-                Err(NoToken::Account)
-            }
-            Err(why) => {
-                kept.fail(Instant::now(), why.shared());
-                Err(why)
+            let basic = account.basic();
+            let login = Credentials::Basic(&basic);
+            let fetched = self.fetch(request, upstream, bearer, &realm, login, trace);
+            match fetched.await {
+                Ok((token, life)) => {
+                    let held = Held::new(token, asked, life);
+                    kept.keep(held.clone());
+                    drop(kept);
+                    return Ok(Some(Grant::Token(held, slot)));
+                }
+                // Where the password has been renewed meanwhile, this says nothing of the new one.
+                Err(NoToken::Refused(401, _)) if !account.refuse(&basic, Instant::now()) => (),
+                Err(NoToken::Refused(401, _)) => return Err(NoToken::Account),
+                Err(why) => {
+                    kept.fail(Instant::now(), why.shared());
+                    return Err(why);
+                }
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Token servers and registries that refuse an account, or fail: who is told what, and whom else it concerns.
 
+use std::fs;
+
 use tempfile::TempDir;
 
-use crate::accounts::{authorizations, challenge, configured};
+use crate::accounts::{PASSWORD, USER, authorizations, basic, challenge, configured};
 use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, get, own_error, query, values};
 use crate::wire::answer::Act;
-use crate::wire::{Answer, Ask, Client, Gate, Request, Server};
+use crate::wire::{Answer, Ask, Client, Gate, Request, Response, Server};
 
 const TOKEN: &str = r#"{"token":"one","expires_in":300}"#;
 
@@ -23,7 +25,7 @@ struct Stand {
     auth: Server,
     registry: Server,
     docxy: Docxy,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 fn stand(auth: Server) -> Stand {
@@ -39,7 +41,7 @@ fn stand_before(auth: Server, registry: Server) -> Stand {
         auth,
         registry,
         docxy,
-        _directory: directory,
+        directory,
     }
 }
 
@@ -144,4 +146,36 @@ fn who_has_waited_for_a_token_that_does_not_come_is_told_with_the_others() {
         assert!(answer.text().contains("answers 503"), "{}", answer.text());
     }
     assert_eq!(stand.auth.requests().len(), 1);
+}
+
+/// Renews the password of a stand while the first use of the old one is held up at `server`, and then refused. Returns the
+/// answer to whoever has caused that.
+fn renew_meanwhile(stand: &Stand, server: &Server, requests: usize, refusal: &Gate) -> Response {
+    let mut client = Client::connect(stand.docxy.addr());
+    client.send(Ask::get(MANIFEST).bytes());
+    server.wait_for_requests(requests);
+    fs::write(stand.directory.path().join("secret"), "renewed").unwrap();
+    stand.docxy.wait_for_line("reloaded, files have changed");
+    refusal.open();
+    client.receive("GET").complete()
+}
+
+#[test]
+fn the_refusal_of_a_password_that_has_been_renewed_meanwhile_is_none_of_the_new_one() {
+    let gate = Gate::new();
+    let refusal = gate.clone();
+    let stand = stand(Server::start(move |request| {
+        if request.head.one("authorization") == Some(&*basic(USER, "renewed")) {
+            return Answer::ok(TOKEN);
+        }
+        let mut answer = Answer::new("401 Unauthorized", &[], "{}");
+        answer.acts.insert(0, Act::Wait(refusal.clone()));
+        answer
+    }));
+    let first = renew_meanwhile(&stand, &stand.auth, 1, &gate);
+    assert_eq!(first.status(), 200, "{}", first.text());
+    let other = get(&stand.docxy, "/v2/c/d/manifests/latest");
+    assert_eq!(other.status(), 200, "{}", other.text());
+    let (old, new) = (basic(USER, PASSWORD), basic(USER, "renewed"));
+    assert_eq!(authorizations(&stand.auth), [old, new.clone(), new]);
 }
