@@ -104,9 +104,10 @@ impl Proxy {
         };
         let token;
         let upstream = unfinished.upstream;
-        let other = match (unfinished.grant.take(), self.shared.accounts.get(upstream)) {
-            (Some(refused), Some(account)) => {
-                let refused = Some(refused);
+        // It stays until there is another one: later attempts are the account's as well.
+        let refused = unfinished.grant.clone();
+        let other = match (refused, self.shared.accounts.get(upstream)) {
+            (refused @ Some(_), Some(account)) => {
                 let grant =
                     self.grant_after(account, refused, &challenge, request, upstream, trace);
                 let grant = grant.await.map_err(Setback::Token)?;

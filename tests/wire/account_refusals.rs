@@ -1,14 +1,16 @@
 //! Token servers and registries that refuse an account, or fail: who is told what, and whom else it concerns.
 
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
 use crate::accounts::{PASSWORD, USER, authorizations, basic, challenge, configured};
+use crate::blob_server::Blob;
 use crate::docxy::Docxy;
-use crate::stand::{MANIFEST, get, own_error, query, values};
+use crate::stand::{MANIFEST, blob, get, own_error, query, values};
 use crate::wire::answer::Act;
-use crate::wire::{Answer, Ask, Client, Gate, Request, Response, Server};
+use crate::wire::{Answer, Ask, Client, Gate, Request, Response, Server, noise};
 
 const TOKEN: &str = r#"{"token":"one","expires_in":300}"#;
 
@@ -178,4 +180,43 @@ fn the_refusal_of_a_password_that_has_been_renewed_meanwhile_is_none_of_the_new_
     assert_eq!(other.status(), 200, "{}", other.text());
     let (old, new) = (basic(USER, PASSWORD), basic(USER, "renewed"));
     assert_eq!(authorizations(&stand.auth), [old, new.clone(), new]);
+}
+
+#[test]
+fn a_blob_goes_on_with_the_account_after_a_bad_moment_of_the_token_server() {
+    let asked = AtomicUsize::new(0);
+    let auth = Server::start(move |request| {
+        if request.head.one("authorization") != Some(&*basic(USER, PASSWORD)) {
+            return Answer::new("401 Unauthorized", &[], "{}");
+        }
+        match asked.fetch_add(1, Ordering::SeqCst) {
+            1 => Answer::new("503 Service Unavailable", &[], ""),
+            number => Answer::ok(format!(r#"{{"token":"number-{number}"}}"#)),
+        }
+    });
+    let realm = format!("{}/token", auth.url());
+    let bytes = noise(10_000);
+    let served = Blob::new(&bytes, vec![(4_000, Act::Drop)]);
+    // The first token has expired when the blob breaks off.
+    let registry = Server::start(move |request| {
+        let is_rest = request.head.has("range");
+        match (request.head.one("authorization"), is_rest) {
+            (Some("Bearer number-0"), false) | (Some("Bearer number-2"), true) => {
+                served.answer(request)
+            }
+            _ => challenge(&realm, request),
+        }
+    });
+    let stand = stand_before(auth, registry);
+    assert!(get(&stand.docxy, &blob()).complete().body == bytes);
+    assert_eq!(
+        authorizations(&stand.registry),
+        [
+            "-",
+            "Bearer number-0",
+            "Bearer number-0",
+            "Bearer number-0",
+            "Bearer number-2"
+        ]
+    );
 }
