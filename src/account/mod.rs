@@ -87,6 +87,11 @@ impl Account {
         self.is_basic.store(true, Ordering::Relaxed);
     }
 
+    /// Remembers that the upstream wants a token after all.
+    pub fn forget_basic(&self) {
+        self.is_basic.store(false, Ordering::Relaxed);
+    }
+
     /// Whether the upstream wants the password itself.
     pub fn is_basic(&self) -> bool {
         self.is_basic.load(Ordering::Relaxed)

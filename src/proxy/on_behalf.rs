@@ -187,14 +187,17 @@ impl Proxy {
         upstream: UpstreamId,
         trace: &mut Trace,
     ) -> Result<Option<(Grant, Option<Bearer>)>, NoToken> {
+        let bearer = super::fetch::first_bearer(&reply.head);
         match refused {
+            // Not refused, but no longer what the upstream goes by.
+            Some(Grant::Basic(_)) if bearer.is_some() => account.forget_basic(),
             Some(Grant::Basic(basic)) if account.refuse(&basic.0, Instant::now()) => {
                 return Err(NoToken::Account);
             }
             Some(refused) => refused.drop_from_cache().await,
             None => (),
         }
-        if let Some(bearer) = super::fetch::first_bearer(&reply.head) {
+        if let Some(bearer) = bearer {
             let token = self
                 .token_of(account, &bearer, request, upstream, trace)
                 .await?;

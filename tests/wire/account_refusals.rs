@@ -1,7 +1,8 @@
 //! Token servers and registries that refuse an account, or fail: who is told what, and whom else it concerns.
 
 use std::fs;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
@@ -219,4 +220,62 @@ fn a_blob_goes_on_with_the_account_after_a_bad_moment_of_the_token_server() {
             "Bearer number-2"
         ]
     );
+}
+
+#[test]
+fn a_registry_that_wants_tokens_instead_of_the_password_by_now_gets_them() {
+    let auth = Server::start(|_| Answer::ok(TOKEN));
+    let realm = format!("{}/token", auth.url());
+    let wants_tokens = Arc::new(AtomicBool::new(false));
+    let by_now = Arc::clone(&wants_tokens);
+    let login = basic(USER, PASSWORD);
+    let registry = registry(move |request| {
+        let has_login = request.head.one("authorization") == Some(&*login);
+        match by_now.load(Ordering::SeqCst) {
+            true => challenge(&realm, request),
+            false if has_login => Answer::ok("{}"),
+            false => Answer::challenge(&["Basic realm=\"reg\""]),
+        }
+    });
+    let stand = stand_before(auth, registry);
+    for _ in 0..2 {
+        assert_eq!(get(&stand.docxy, MANIFEST).status(), 200);
+    }
+    wants_tokens.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        let answer = get(&stand.docxy, MANIFEST);
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+    }
+    let login = &*basic(USER, PASSWORD);
+    assert_eq!(
+        authorizations(&stand.registry),
+        ["-", login, login, login, "Bearer one", "Bearer one"]
+    );
+}
+
+#[test]
+fn a_registry_that_refuses_a_password_of_yesterday_gets_the_one_of_today() {
+    let gate = Gate::new();
+    let (refusal, is_renewed) = (gate.clone(), AtomicBool::new(false));
+    let registry = Server::start(move |request| {
+        let login = request.head.one("authorization");
+        let is_old = login == Some(&*basic(USER, PASSWORD));
+        if login == Some(&*basic(USER, "renewed")) {
+            return Answer::ok("{}");
+        }
+        // The old one is good for one request.
+        if is_old && !is_renewed.swap(true, Ordering::SeqCst) {
+            return Answer::ok("{}");
+        }
+        let mut answer = Answer::challenge(&["Basic realm=\"reg\""]);
+        if is_old {
+            answer.acts.insert(0, Act::Wait(refusal.clone()));
+        }
+        answer
+    });
+    let stand = stand_before(Server::start(|_| Answer::ok(TOKEN)), registry);
+    assert_eq!(get(&stand.docxy, MANIFEST).status(), 200);
+    let second = renew_meanwhile(&stand, &stand.registry, 3, &gate);
+    assert_eq!(second.status(), 200, "{}", second.text());
+    assert_eq!(get(&stand.docxy, MANIFEST).status(), 200);
 }
