@@ -176,6 +176,19 @@ impl UpstreamSettings {
         *self != which
     }
 
+    /// Whether this is a table of its own, and not just a name among others.
+    fn is_entry(&self) -> bool {
+        self.name.is_some() || self.has_more()
+    }
+
+    /// The upstream that this names, if it is one.
+    fn only(&self, table: &Table) -> Option<UpstreamId> {
+        match &self.upstreams().ok()?[..] {
+            [upstream] => table.find(&upstream.name),
+            _ => None,
+        }
+    }
+
     /// What a configuration says of an upstream.
     pub fn of(config: &Config, id: UpstreamId) -> UpstreamSettings {
         let (table, access) = (&config.table, &config.access);
@@ -237,6 +250,7 @@ pub(super) fn table(all: &[UpstreamSettings]) -> Result<Table, Fault> {
     }
     let key = Key::of("upstream");
     let mut table = Table::new(upstreams).map_err(|error| key.fault(&error))?;
+    one_entry_each(all, &table)?;
     for (entry, name, settings) in each(all) {
         for host in &settings.aliases {
             let added = table.add_alias(&name, host);
@@ -252,6 +266,24 @@ pub(super) fn table(all: &[UpstreamSettings]) -> Result<Table, Fault> {
         }
     }
     Ok(table)
+}
+
+/// An upstream may be named again, but has one entry: of two, each could undo what the other says.
+fn one_entry_each(all: &[UpstreamSettings], table: &Table) -> Result<(), Fault> {
+    let mut seen = Vec::new();
+    for (at, settings) in all.iter().enumerate() {
+        let Some(id) = settings.only(table).filter(|_| settings.is_entry()) else {
+            continue;
+        };
+        if seen.contains(&id) {
+            let name = &table.get(id).name;
+            return Err(Key::item("upstream", at).fault(&format_args!(
+                "{name:?} has an entry before this one; put what both say into one of them"
+            )));
+        }
+        seen.push(id);
+    }
+    Ok(())
 }
 
 /// The accounts of the upstreams, by their places in the table.

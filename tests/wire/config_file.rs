@@ -138,6 +138,14 @@ fn a_mistake_is_one_line_that_names_its_place() {
             ":1: upstream: \"a.test\" would name both",
         ),
         (
+            "[[upstream]]\nname = 'ghcr.io'\ndeny = ['a/*']\n[[upstream]]\nname = 'GHCR.io'\ndeny = ['b/*']",
+            ":4: upstream: \"ghcr.io\" has an entry before this one; put",
+        ),
+        (
+            "[[upstream]]\nname = 'docker.io'\n\n[[upstream]]\nurl = 'index.docker.io'\nfamily = 4",
+            ":4: upstream: \"docker.io\" has an entry before this one; put",
+        ),
+        (
             "body_timeout = '0s'",
             ":1: body_timeout: it has to be longer",
         ),
@@ -172,6 +180,23 @@ fn a_mistake_is_one_line_that_names_its_place() {
         lines[0].contains("/nowhere.toml cannot be read"),
         "{lines:?}"
     );
+}
+
+#[test]
+fn a_registry_may_be_named_beside_its_only_entry() {
+    let entry = "name = 'ghcr.io'\ndeny = ['a/*']";
+    let in_line = entry.replace('\n', ", ");
+    for text in [
+        format!("[[upstream]]\nname = 'all'\n[[upstream]]\n{entry}"),
+        format!("upstream = ['ghcr.io', {{ {in_line} }}, 'ghcr.io']"),
+    ] {
+        let (_directory, path) = written(&text);
+        let (said, _) = printed(docxy().args(["--config", &path]));
+        assert_eq!(said.matches("name = \"ghcr.io\"").count(), 1, "{said}");
+        assert!(said.contains("deny = [\"a/*\"]"), "{text}:\n{said}");
+    }
+    let (said, _) = printed(docxy().args(["--upstream", "ghcr.io", "--upstream", "ghcr.io"]));
+    assert_eq!(said.matches("[[upstream]]").count(), 1, "{said}");
 }
 
 /// What is commented out in it is sound as well.
