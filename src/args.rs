@@ -1,6 +1,7 @@
 //! The command line as it is typed, and the environment. What can be set is declared in [`Settings`]; what it means is in
 //! [`crate::config`].
 
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -71,17 +72,18 @@ pub struct CommandLine {
 impl CommandLine {
     /// Reads the command line and the environment; prints help, or what is wrong, and exits if there is nothing to run.
     pub fn from_process() -> CommandLine {
-        let typed = std::env::args_os().collect();
+        let typed = env::args_os().collect();
         CommandLine::read(typed).unwrap_or_else(|error| error.exit())
     }
 
     fn read(typed: Vec<OsString>) -> Result<CommandLine, clap::Error> {
-        let command = Args::command();
+        let command = without_empty_variables(Args::command());
         let matches = command.clone().try_get_matches_from(&typed)?;
         refuse_typed_login(&matches)?;
-        let mut given = command.try_get_matches_from(with_variables(typed, &matches))?;
+        let completed = with_variables(typed, &command, &matches);
+        let mut given = command.clone().try_get_matches_from(completed)?;
         let args = Args::from_arg_matches(&given)?;
-        for flag in Args::command().get_arguments() {
+        for flag in command.get_arguments() {
             let id = flag.get_id().as_str();
             let is_given = match given.value_source(id) {
                 // A list that is still a variable's has no values.
@@ -116,6 +118,20 @@ impl CommandLine {
     }
 }
 
+/// A variable that is empty is as one that is not set: `${X:-}` makes such.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let heeded = |flag: Arg| {
+        let value = flag.get_env().and_then(env::var_os);
+        match value.is_some_and(|value| value.is_empty()) {
+            true => flag.env(None),
+            false => flag,
+        }
+    };
+    command
+        .mut_args(heeded)
+        .mut_subcommands(|command| command.mut_args(heeded))
+}
+
 /// A command line can be read by everyone on the machine: no password belongs in it.
 fn refuse_typed_login(matches: &ArgMatches) -> Result<(), clap::Error> {
     let proxies = "upstream_proxy";
@@ -134,8 +150,11 @@ fn refuse_typed_login(matches: &ArgMatches) -> Result<(), clap::Error> {
 
 /// The command line with the lists of variables in it, one flag for each value. On the command line a comma is part of the
 /// value: globs have them.
-fn with_variables(typed: Vec<OsString>, matches: &ArgMatches) -> Vec<OsString> {
-    let command = Args::command();
+fn with_variables(
+    typed: Vec<OsString>,
+    command: &clap::Command,
+    matches: &ArgMatches,
+) -> Vec<OsString> {
     let lists = command.get_arguments().filter(|flag| {
         is_list(flag)
             && matches.value_source(flag.get_id().as_str()) == Some(ValueSource::EnvVariable)

@@ -9,7 +9,7 @@ use crate::stand::{MANIFEST, ask, get, named};
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Server};
 
-fn command(args: &[&str]) -> Command {
+pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_docxy"));
     command.args(args);
     command

@@ -41,6 +41,7 @@ mod mounts;
 mod mutual_tls;
 mod nasty;
 mod no_dial;
+mod one_line;
 mod opensafely;
 mod outage;
 mod outbound_proxy;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde_json::Value;
 use tokio::runtime;
 use tokio::task::JoinSet;
@@ -61,7 +62,7 @@ pub struct Check {
     via_ca: Option<PathBuf>,
 
     /// Say the same as one JSON document
-    #[arg(long, env = "DOCXY_JSON")]
+    #[arg(long, env = "DOCXY_JSON", value_parser = BoolishValueParser::new())]
     json: bool,
 }
 
