@@ -13,6 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, S
 use crate::command::check::Check;
 use crate::config::settings::Settings;
 use crate::egress::proxy::may_have_login;
+use crate::log::Format;
 
 /// A pull proxy for container registries: engines reach docxy, docxy reaches the registries.
 ///
@@ -110,6 +111,12 @@ impl CommandLine {
     /// Whether this says what a key means, so that a file does not.
     pub fn says(&self, key: &str) -> bool {
         self.given.try_contains_id(key).unwrap_or_default()
+    }
+
+    /// How docxy is to say things, if this says it.
+    pub fn log_format(&self) -> Option<Format> {
+        let format = self.given.try_get_one("log_format");
+        format.ok().flatten().copied()
     }
 
     /// Puts what this says in the place of what `settings` say.

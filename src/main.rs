@@ -1,6 +1,7 @@
 //! The `docxy` command: read the flags, bind, say where, serve until a signal.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -8,9 +9,9 @@ use std::time::SystemTime;
 use docxy::args::CommandLine;
 use docxy::command;
 use docxy::config::Config;
-use docxy::config::load::{ConfigError, load};
+use docxy::config::load::load;
 use docxy::http::uri::Scheme;
-use docxy::log::Log;
+use docxy::log::{Level, Log};
 use docxy::panics;
 use docxy::reload::Reloader;
 use docxy::reload::in_use::InUse;
@@ -28,25 +29,25 @@ fn main() -> ExitCode {
     let line = CommandLine::from_process();
     let config = match load(&line) {
         Ok(config) => config,
-        Err(error @ ConfigError::Usage(_)) => return fail(&error, USAGE),
-        Err(error @ ConfigError::File(_)) => return fail(&error, 1),
-    };
-    if let Some(command) = &line.command {
-        let done = command::run(command, &config);
-        return done.map_or_else(|error| fail(&*error, 1), |()| ExitCode::SUCCESS);
-    }
-    let log = Log::new(config.log, config.log_format);
-    match run(line, config, log) {
-        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log.failure(format_args!("{error}"));
-            ExitCode::FAILURE
+            let code = if error.is_usage() { USAGE } else { 1 };
+            return fail(Log::new(Level::Error, error.format), &error, code);
         }
+    };
+    let log = Log::new(config.log, config.log_format);
+    let done = match &line.command {
+        Some(command) => command::run(command, &config),
+        None => run(line, config, log),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(log, &*error, 1),
     }
 }
 
-fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
-    eprintln!("docxy: {error}");
+/// Says why docxy ends. The exit code tells it too, where nobody can be told.
+fn fail(log: Log, error: &dyn Display, code: u8) -> ExitCode {
+    log.failure(format_args!("{error}"));
     ExitCode::from(code)
 }
 

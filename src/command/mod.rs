@@ -6,6 +6,7 @@ pub mod config;
 pub mod health;
 
 use std::error::Error;
+use std::io;
 
 use crate::args::Command;
 use crate::config::Config;
@@ -18,4 +19,9 @@ pub fn run(command: &Command, config: &Config) -> Result<(), Box<dyn Error>> {
         Command::Config => config::run(config),
         Command::Health { url } => Ok(health::run(url.as_deref(), config)?),
     }
+}
+
+/// What is wrong where a command's output cannot be written.
+fn not_printed(error: &io::Error) -> String {
+    format!("standard output cannot be written: {error}; see where it leads")
 }

@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Key;
 use super::settings::Settings;
+use crate::log::on_one_line;
 
 /// How alike two keys have to be for one to be taken for the other, from 0 to 1.
 const ALIKE: f64 = 0.7;
@@ -68,8 +69,7 @@ fn line_at(bytes: &[u8], at: usize) -> usize {
 
 /// The words of the parser, and for a key that there is not the one that may have been meant.
 fn explain(message: &str) -> String {
-    let shown: String = message.chars().flat_map(shown).collect();
-    let shown = shown.replace("expected a sequence", "expected a list in [ ]");
+    let shown = on_one_line(message).replace("expected a sequence", "expected a list in [ ]");
     let unknown = shown.strip_prefix("unknown field `");
     let Some((key, known)) = unknown.and_then(|rest| rest.split_once("`, expected ")) else {
         return shown;
@@ -81,13 +81,6 @@ fn explain(message: &str) -> String {
         Some(nearest) => format!("there is no key {key:?}; did you mean {nearest:?}?"),
         None => format!("there is no key {key:?}; `docxy config` prints those that there are"),
     }
-}
-
-/// What the file holds may be in a message: it stays on one line.
-fn shown(c: char) -> impl Iterator<Item = char> {
-    let escaped = c.is_control().then(|| c.escape_default());
-    let plain = escaped.is_none().then_some(c);
-    escaped.into_iter().flatten().chain(plain)
 }
 
 #[cfg(test)]

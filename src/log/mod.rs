@@ -135,7 +135,10 @@ impl Log {
     fn to_operator(self, name: &'static str, mark: &str, what: fmt::Arguments<'_>) {
         match self.is_json() {
             true => self.say_json(&Event { name, what }),
-            false => self.say(format_args!("docxy: {mark}{what}")),
+            false => self.say(format_args!(
+                "docxy: {mark}{}",
+                on_one_line(&what.to_string())
+            )),
         }
     }
 
@@ -160,6 +163,16 @@ impl Log {
             self.say(format_args!("{line}"));
         }
     }
+}
+
+/// What is told may hold what a file or a path does: it stays on one line, and moves no cursor.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let shown = |c: char| {
+        let escaped = c.is_control().then(|| c.escape_default());
+        let plain = escaped.is_none().then_some(c);
+        escaped.into_iter().flatten().chain(plain)
+    };
+    text.chars().flat_map(shown).collect()
 }
 
 /// Anything but a request, in JSON.

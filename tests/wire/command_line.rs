@@ -16,7 +16,7 @@ pub fn command(args: &[&str]) -> Command {
 }
 
 /// The exit code and what was printed by a run that must end by itself.
-fn ended(args: &[&str]) -> (Option<i32>, Vec<String>) {
+pub fn ended(args: &[&str]) -> (Option<i32>, Vec<String>) {
     let (status, lines) = Docxy::spawn(&mut command(args)).wait();
     (status.code(), lines)
 }

@@ -171,6 +171,59 @@ fn why_it_cannot_start_is_an_object() {
 }
 
 #[test]
+fn what_is_wrong_with_the_configuration_is_an_object_where_the_format_is_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("docxy.toml");
+    let path = path.to_str().unwrap();
+    let said = |text: &str, args: &[&str], variable: &str| {
+        std::fs::write(path, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_docxy"));
+        let command = command.args(["--config", path]).args(args);
+        let (status, lines) = Docxy::spawn(command.env("DOCXY_LOG_FORMAT", variable)).wait();
+        assert_eq!(lines.len(), 1, "{text} {args:?}: {lines:?}");
+        (status.code(), lines)
+    };
+    let json = "log_format = 'json'\n";
+    let wrong = format!("{json}drain = '1s'\nlisten = ['x']");
+    let ca = ["--state-dir", "/nowhere", "ca"];
+    for (text, args, variable, code, part) in [
+        (
+            "listen = ['x']",
+            &JSON[..2],
+            "",
+            1,
+            "docxy.toml:1: listen: ",
+        ),
+        (
+            "lisen = ['x']",
+            &JSON[..2],
+            "",
+            1,
+            "docxy.toml:1: there is no key",
+        ),
+        (
+            "lisen = ['x']",
+            &[],
+            "json",
+            1,
+            "docxy.toml:1: there is no key",
+        ),
+        (&wrong, &[], "", 1, "docxy.toml:3: listen: "),
+        (json, &["--listen", "x"], "", 2, "--listen: "),
+        (json, &ca, "", 1, "there is no CA in /nowhere"),
+    ] {
+        let (status, lines) = said(text, args, variable);
+        assert_eq!(status, Some(code), "{text} {args:?}: {lines:?}");
+        let error = objects(&lines)[0]["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(part), "{text} {args:?}: {error}");
+    }
+    let (_, lines) = said("lisen = []", &[], "");
+    assert!(lines[0].starts_with("docxy: "), "{lines:?}");
+    let (_, lines) = said(&wrong, &["--log-format", "text"], "json");
+    assert!(lines[0].starts_with("docxy: "), "{lines:?}");
+}
+
+#[test]
 fn no_secret_is_in_it() {
     let cdn = Server::start(|_| Answer::new("403 Forbidden", &[], "no"));
     let location = format!("{}/layer?X-Amz-Signature=s3cret-signature", cdn.url());

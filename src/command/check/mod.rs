@@ -29,6 +29,7 @@ use self::advice::{Side, Trouble};
 use self::connection::watcher;
 use self::door::Docxy;
 use self::report::{Checked, Ended, Failure, Notes};
+use super::not_printed;
 use crate::config::Config;
 use crate::egress::{Egress, EgressSettings};
 use crate::http::uri::Origin;
@@ -96,9 +97,10 @@ pub fn run(check: &Check, config: &Config) -> Result<(), Box<dyn Error>> {
             None => start_upstreams(check, config, &mut running)?,
         };
         let failed = match check.json {
-            true => report::print_json(checks).await?,
-            false => report::print(checks).await?,
+            true => report::print_json(checks).await,
+            false => report::print(checks).await,
         };
+        let failed = failed.map_err(|error| not_printed(&error))?;
         while let Some(ended) = running.join_next().await {
             ended?;
         }
@@ -116,9 +118,10 @@ fn start_upstreams(
     config: &Config,
     running: &mut JoinSet<()>,
 ) -> Result<Vec<Checked>, Box<dyn Error>> {
-    let serving = serving(config)?;
+    let log = Log::new(config.log, config.log_format);
+    let serving = serving(config, log)?;
     for warning in serving.warnings() {
-        eprintln!("docxy: warning: {warning}");
+        log.warning(format_args!("{warning}"));
     }
     let Some(proxy) = serving.workers().next().map(|worker| worker.get()) else {
         return Ok(Vec::new());
@@ -140,13 +143,12 @@ fn start_upstreams(
 }
 
 /// What serves requests, as the configuration says; nobody listens in front of it.
-fn serving(config: &Config) -> Result<Serving, Box<dyn Error>> {
+fn serving(config: &Config, log: Log) -> Result<Serving, Box<dyn Error>> {
     let limits = Limits {
         connections: 0,
         of_one_client: None,
     };
     let admission = Arc::new(Admission::new(limits));
-    let log = Log::new(config.log, config.log_format);
     Serving::new(config, None, &admission, log, Metrics::off())
 }
 
