@@ -11,7 +11,7 @@ use docxy::command;
 use docxy::config::Config;
 use docxy::config::load::load;
 use docxy::http::uri::Scheme;
-use docxy::log::{Level, Log};
+use docxy::log::{Format, Level, Log};
 use docxy::panics;
 use docxy::reload::Reloader;
 use docxy::reload::in_use::InUse;
@@ -22,11 +22,15 @@ use docxy::tls::watch::Watch;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The exit code for bad usage; clap's own.
+/// The exit code for bad usage.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let line = CommandLine::from_process();
+    let line = match CommandLine::from_process() {
+        Ok(line) => line,
+        // How it is to be said would be on that line.
+        Err(why) => return fail(Log::new(Level::Error, Format::Text), &why, USAGE),
+    };
     let config = match load(&line) {
         Ok(config) => config,
         Err(error) => {

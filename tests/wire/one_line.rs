@@ -1,9 +1,184 @@
 //! What docxy says of a command line and of variables that cannot work: one line, of what, and what to do.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::command_line::{command, ended};
+use crate::docxy::Docxy;
+
+#[test]
+fn what_is_refused_is_said_of_what_and_what_to_do() {
+    let table: [(&[&str], &str); 22] = [
+        (
+            &["--drain", "5"],
+            "--drain: \"5\": it is no duration such as 30s, 5m or 1h",
+        ),
+        (&["--drain"], "--drain: it has no value; see docxy --help"),
+        (
+            &["--drain", "5s", "--drain", "6s"],
+            "--drain: it is given twice; give it once",
+        ),
+        (
+            &["--workers", "0"],
+            "--workers: \"0\": it is no whole number from 1 on",
+        ),
+        (
+            &["--log", "loud"],
+            "--log: \"loud\": it is none of off, error, info, debug",
+        ),
+        (&["--log=a\nb"], "--log: \"a\\nb\": it is none of"),
+        (
+            &["--catalog=yes"],
+            "--catalog: it takes no value; write it alone",
+        ),
+        (
+            &["--nonsense"],
+            "--nonsense: there is no such flag; see docxy --help",
+        ),
+        (
+            &["--lisen", ":1"],
+            "--lisen: there is no such flag; did you mean --listen?",
+        ),
+        (
+            &["--a\nb"],
+            "--a\\nb: there is no such flag; see docxy --help",
+        ),
+        (&["-x"], "-x: there is no such flag; see docxy --help"),
+        (
+            &["surplus"],
+            "\"surplus\": there is no such command; see docxy --help",
+        ),
+        (
+            &["chek"],
+            "\"chek\": there is no such command; did you mean check?",
+        ),
+        (
+            &["ca", "a"],
+            "\"a\": nothing more is asked for there; leave it out",
+        ),
+        (
+            &["check", "a", "b"],
+            "\"b\": nothing more is asked for there; leave it out",
+        ),
+        (&["check", "A"], "IMAGE: \"A\": "),
+        (
+            &["check", "--upstream", "x"],
+            "--upstream: it stands before the command; write docxy --upstream … COMMAND",
+        ),
+        (
+            &["config", "--log=off"],
+            "--log: it stands before the command; write docxy --log …",
+        ),
+        (
+            &["--json"],
+            "--json: it stands behind its command; write docxy check --json",
+        ),
+        (
+            &["check", "--via-ca", "x"],
+            "--via: it is needed too; see docxy --help",
+        ),
+        (&["check", "--via", "x"], "--via: \"x\": "),
+        (&["check", "--via", "http://u:s3cret@a.test"], "--via: "),
+    ];
+    for (args, said) in table {
+        let (code, lines) = ended(args);
+        assert_eq!(code, Some(2), "{args:?}: {lines:?}");
+        assert_eq!(lines.len(), 1, "{args:?}: {lines:?}");
+        let expected = format!("docxy: {said}");
+        assert!(lines[0].starts_with(&expected), "{args:?}: {lines:?}");
+        assert!(!lines[0].contains("s3cret"), "{args:?}: {lines:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_variable_is_said_of_it() {
+    let table: [(&[&str], &str, &[u8], &str); 9] = [
+        (
+            &[],
+            "DOCXY_DRAIN",
+            b"5",
+            "DOCXY_DRAIN: \"5\": it is no duration",
+        ),
+        (
+            &["--drain", "6"],
+            "DOCXY_DRAIN",
+            b"5",
+            "--drain: \"6\": it is no duration",
+        ),
+        (
+            &[],
+            "DOCXY_CATALOG",
+            b"x",
+            "DOCXY_CATALOG: \"x\": it is neither true nor false",
+        ),
+        (
+            &[],
+            "DOCXY_ALLOW",
+            b"\xff",
+            "DOCXY_ALLOW: it is not UTF-8; write it anew",
+        ),
+        (
+            &["--allow", "x"],
+            "DOCXY_DRAIN",
+            b"\xff",
+            "DOCXY_DRAIN: it is not UTF-8; write it anew",
+        ),
+        (
+            &["check"],
+            "DOCXY_VIA",
+            b"\xff",
+            "DOCXY_VIA: it is not UTF-8; write it anew",
+        ),
+        (
+            &["check"],
+            "DOCXY_JSON",
+            b"x",
+            "DOCXY_JSON: \"x\": it is neither true nor false",
+        ),
+        (
+            &["check"],
+            "DOCXY_VIA_CA",
+            b"x",
+            "--via: it is needed too; see docxy --help",
+        ),
+        (
+            &[],
+            "DOCXY_UPSTREAM_PROXY",
+            b"http://u:s3cret\xff@a",
+            "DOCXY_UPSTREAM_PROXY: it is not",
+        ),
+    ];
+    for (args, variable, value, said) in table {
+        let mut command = command(args);
+        command.env(variable, OsStr::from_bytes(value));
+        let (status, lines) = Docxy::spawn(&mut command).wait();
+        assert_eq!(status.code(), Some(2), "{variable}: {lines:?}");
+        assert_eq!(lines.len(), 1, "{variable}: {lines:?}");
+        let expected = format!("docxy: {said}");
+        assert!(lines[0].starts_with(&expected), "{variable}: {lines:?}");
+        assert!(!lines[0].contains("s3cret"), "{variable}: {lines:?}");
+    }
+    for (typed, said) in [
+        (&[&b"--allow"[..], b"\xff"][..], "--allow: it is not UTF-8"),
+        (
+            &[b"--tls-cert", b"\xff", b"--allow=\xff"],
+            "--allow: it is not UTF-8",
+        ),
+        (&[b"check", b"\xff"], "\"\\xFF\": it is not UTF-8"),
+    ] {
+        let mut command = command(&[]);
+        command.args(typed.iter().map(|word| OsStr::from_bytes(word)));
+        let (status, lines) = Docxy::spawn(&mut command).wait();
+        assert_eq!(status.code(), Some(2), "{typed:?}: {lines:?}");
+        assert_eq!(lines.len(), 1, "{typed:?}: {lines:?}");
+        assert!(
+            lines[0].starts_with(&format!("docxy: {said}")),
+            "{typed:?}: {lines:?}"
+        );
+    }
+}
 
 #[test]
 fn an_empty_variable_is_as_one_that_is_not_set() {

@@ -1,15 +1,17 @@
 //! The command line as it is typed, and the environment. What can be set is declared in [`Settings`]; what it means is in
 //! [`crate::config`].
 
+mod refused;
+
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::refused::Refused;
 use crate::command::check::Check;
 use crate::config::settings::Settings;
 use crate::egress::proxy::may_have_login;
@@ -71,19 +73,36 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// Reads the command line and the environment; prints help, or what is wrong, and exits if there is nothing to run.
-    pub fn from_process() -> CommandLine {
-        let typed = env::args_os().collect();
-        CommandLine::read(typed).unwrap_or_else(|error| error.exit())
+    /// Reads the command line and the environment. Where help is asked for it is printed, and the process ends; an error is
+    /// one line that says what is wrong.
+    pub fn from_process() -> Result<CommandLine, String> {
+        match CommandLine::read(&env::args_os().collect::<Vec<_>>()) {
+            Err(Unread::Asked(help)) => help.exit(),
+            Err(Unread::Wrong(why)) => Err(why),
+            Ok(line) => Ok(line),
+        }
     }
 
-    fn read(typed: Vec<OsString>) -> Result<CommandLine, clap::Error> {
+    fn read(typed: &[OsString]) -> Result<CommandLine, Unread> {
         let command = without_empty_variables(Args::command());
-        let matches = command.clone().try_get_matches_from(&typed)?;
+        let refused = |error: clap::Error| match error.use_stderr() {
+            false => Unread::Asked(error),
+            true => Unread::Wrong(
+                Refused {
+                    error: &error,
+                    command: &command,
+                    typed,
+                }
+                .line(),
+            ),
+        };
+        let matches = command.clone().try_get_matches_from(typed);
+        let matches = matches.map_err(refused)?;
         refuse_typed_login(&matches)?;
         let completed = with_variables(typed, &command, &matches);
-        let mut given = command.clone().try_get_matches_from(completed)?;
-        let args = Args::from_arg_matches(&given)?;
+        let given = command.clone().try_get_matches_from(completed);
+        let mut given = given.map_err(refused)?;
+        let args = Args::from_arg_matches(&given).map_err(refused)?;
         for flag in command.get_arguments() {
             let id = flag.get_id().as_str();
             let is_given = match given.value_source(id) {
@@ -125,6 +144,15 @@ impl CommandLine {
     }
 }
 
+/// Why a command line is not read.
+#[derive(Debug)]
+enum Unread {
+    /// It asks for help, or for the version: this.
+    Asked(clap::Error),
+    /// What is wrong with it, and what to do.
+    Wrong(String),
+}
+
 /// A variable that is empty is as one that is not set: `${X:-}` makes such.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     let heeded = |flag: Arg| {
@@ -140,16 +168,16 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 }
 
 /// A command line can be read by everyone on the machine: no password belongs in it.
-fn refuse_typed_login(matches: &ArgMatches) -> Result<(), clap::Error> {
+fn refuse_typed_login(matches: &ArgMatches) -> Result<(), Unread> {
     let proxies = "upstream_proxy";
     let is_typed = matches.value_source(proxies) == Some(ValueSource::CommandLine);
     let mut values = matches.get_many::<String>(proxies).into_iter().flatten();
     if is_typed && values.any(|value| may_have_login(value)) {
-        return Err(clap::Error::raw(
-            ErrorKind::ValueValidation,
+        return Err(Unread::Wrong(
             "--upstream-proxy: everyone on this machine can read a command line, so no login belongs in it; \
              set the variable DOCXY_UPSTREAM_PROXY, or name user and file with --upstream-proxy-username and \
-             --upstream-proxy-password-file\n",
+             --upstream-proxy-password-file"
+                .to_owned(),
         ));
     }
     Ok(())
@@ -158,7 +186,7 @@ fn refuse_typed_login(matches: &ArgMatches) -> Result<(), clap::Error> {
 /// The command line with the lists of variables in it, one flag for each value. On the command line a comma is part of the
 /// value: globs have them.
 fn with_variables(
-    typed: Vec<OsString>,
+    typed: &[OsString],
     command: &clap::Command,
     matches: &ArgMatches,
 ) -> Vec<OsString> {
@@ -178,7 +206,7 @@ fn with_variables(
             flags.push(typed);
         }
     }
-    let mut typed = typed.into_iter();
+    let mut typed = typed.iter().cloned();
     let program = typed.next();
     program.into_iter().chain(flags).chain(typed).collect()
 }
@@ -245,7 +273,7 @@ mod tests {
         assert_eq!(split("a.test, b.test,"), ["a.test", "b.test"]);
         assert!(split(" , ").is_empty());
         let typed = ["docxy", "--allow", "docker.io/{b,c}"].map(OsString::from);
-        let line = CommandLine::read(typed.to_vec()).unwrap();
+        let line = CommandLine::read(&typed).unwrap();
         let mut settings = Settings::default();
         line.override_in(&mut settings).unwrap();
         assert_eq!(settings.allow, ["docker.io/{b,c}"]);
@@ -254,7 +282,7 @@ mod tests {
     #[test]
     fn only_what_was_typed_overrides() {
         let typed = ["docxy", "--drain", "7s", "--acme-agree-tos", "ca"].map(OsString::from);
-        let line = CommandLine::read(typed.to_vec()).unwrap();
+        let line = CommandLine::read(&typed).unwrap();
         assert_eq!(line.command, Some(Command::Ca));
         assert!(line.says("drain") && line.says("acme_agree_tos"));
         assert!(!line.says("listen") && !line.says("nonsense") && !line.says("log"));
