@@ -250,3 +250,15 @@ fn a_path_with_a_line_feed_does_not_break_the_line() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn a_path_that_no_file_can_name_is_not_printed() {
+    let cert = OsStr::from_bytes(b"\xff");
+    let mut config = command(&["--tls-key", "k", "--tls-cert"]);
+    let output = config.arg(cert).arg("config").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.starts_with("docxy: --tls-cert: \"\\xFF\" is not UTF-8"),
+        "{said}"
+    );
+}
