@@ -28,8 +28,8 @@ pub struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Configuration file in TOML, in which every other flag is a key: allow_client for --allow-client. It is read again at
-    /// SIGHUP
+    /// Configuration file in TOML, in which flags are keys: allow_client for --allow-client. What --upstream-alias, --realm-host,
+    /// --allow and --deny say of a registry stands in its `[[upstream]]`. It is read again at SIGHUP
     #[arg(
         long,
         help_heading = "Running",

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+use serde::de::value::{self, MapDeserializer};
 use toml::de::{DeTable, DeValue};
 
 use super::fault::Key;
 use super::settings::Settings;
+use super::upstreams::UpstreamSettings;
 use crate::log::on_one_line;
 
 /// How alike two keys have to be for one to be taken for the other, from 0 to 1.
@@ -74,6 +77,11 @@ fn explain(message: &str) -> String {
     let Some((key, known)) = unknown.and_then(|rest| rest.split_once("`, expected ")) else {
         return shown;
     };
+    if let Some(here) = key_of_entry(&key.replace('-', "_")) {
+        return format!(
+            "there is no key {key:?} here; write {here:?} into the entry of its registry, [[upstream]]"
+        );
+    }
     let likeness = |known: &&str| strsim::jaro(&key.replace('-', "_"), known);
     let known = known.split('`').skip(1).step_by(2);
     let nearest = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
@@ -83,13 +91,26 @@ fn explain(message: &str) -> String {
     }
 }
 
+/// What is to be said of one registry in its entry, by the key there.
+fn key_of_entry(key: &str) -> Option<&str> {
+    let key = match key {
+        "upstream_alias" => "aliases",
+        key => key,
+    };
+    // Reading an entry that has nothing else tells whether it is one.
+    let entry = MapDeserializer::<_, value::Error>::new([(key, ())].into_iter());
+    let is_unknown = |error: value::Error| error.to_string().starts_with("unknown field");
+    let is_known = !UpstreamSettings::deserialize(entry).is_err_and(is_unknown);
+    is_known.then_some(key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_no_configuration_says_where_and_why() {
-        let cases: [(&str, usize, &str); 13] = [
+        let cases: [(&str, usize, &str); 18] = [
             (
                 "lisen = []",
                 1,
@@ -97,6 +118,19 @@ mod tests {
             ),
             ("\n\nallow-client = []", 3, "did you mean \"allow_client\"?"),
             ("zzz = 1", 1, "`docxy config` prints"),
+            (
+                "allow = []",
+                1,
+                "write \"allow\" into the entry of its registry, [[upstream]]",
+            ),
+            ("realm-host = 'a'", 1, "write \"realm_host\" into the entry"),
+            ("upstream_alias = []", 1, "write \"aliases\" into the entry"),
+            (
+                "[[upstream]]\nupstream_alias = []",
+                2,
+                "write \"aliases\" into the entry",
+            ),
+            ("allow_clients = []", 1, "did you mean \"allow_client\"?"),
             ("[acme]\n\ndomains = []", 3, "did you mean \"domain\"?"),
             (
                 "[[upstream]]\nname = \"a\"\nalow = []",
