@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::command_line::{command, ended};
@@ -238,6 +239,20 @@ fn whoever_has_read_enough_of_a_configuration_may_leave() {
         output.status.success() && output.stderr.is_empty(),
         "{output:?}"
     );
+}
+
+#[test]
+fn an_address_that_is_given_twice_is_docxys_own() {
+    // An address that no other test has.
+    let free = TcpListener::bind("127.77.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    for flag in ["--listen", "--admin"] {
+        let (code, lines) = ended(&["--listen", &address, flag, &address]);
+        assert_eq!(code, Some(1), "{lines:?}");
+        let said = format!("docxy: cannot listen on {address}: docxy listens there already");
+        assert!(lines.len() == 1 && lines[0].starts_with(&said), "{lines:?}");
+    }
 }
 
 #[test]

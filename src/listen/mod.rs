@@ -1,11 +1,13 @@
 //! The addresses of `--listen`: read, completed and bound.
 
-use std::fmt;
+mod error;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+pub use self::error::BindError;
 use crate::http::uri::Scheme;
 use crate::systemd::activation::Passed;
 
@@ -141,6 +143,7 @@ impl Listen {
                 address,
                 error,
                 flag: "--listen",
+                is_own: self.is_taken_by(others),
             })
         };
         match self.host {
@@ -163,6 +166,14 @@ impl Listen {
         }
     }
 
+    /// Whether one that was bound before it listens on its port, for as much of its address as matters.
+    fn is_taken_by(&self, others: &[Listen]) -> bool {
+        let mut before = others
+            .iter()
+            .take_while(|other| !std::ptr::eq(*other, self));
+        before.any(|other| self.port == other.port && self.host.overlaps(other.host))
+    }
+
     fn families(&self, others: &[Listen]) -> Families {
         let has_v4_wildcard = others.iter().any(|other| {
             other.port == self.port
@@ -172,6 +183,35 @@ impl Listen {
             Families::Ipv6Only
         } else {
             Families::Both
+        }
+    }
+}
+
+impl ListenHost {
+    /// Whether one port of both may be more than the system gives.
+    fn overlaps(self, other: ListenHost) -> bool {
+        let both = [self, other];
+        self == other
+            || both.into_iter().any(ListenHost::is_wildcard)
+            || both.contains(&ListenHost::Localhost)
+                && both.into_iter().all(ListenHost::is_of_localhost)
+    }
+
+    fn is_wildcard(self) -> bool {
+        match self {
+            ListenHost::Address(address) => address.is_unspecified(),
+            ListenHost::Localhost => false,
+            ListenHost::All => true,
+        }
+    }
+
+    fn is_of_localhost(self) -> bool {
+        match self {
+            ListenHost::Address(address) => {
+                address == Ipv4Addr::LOCALHOST || address == Ipv6Addr::LOCALHOST
+            }
+            ListenHost::Localhost => true,
+            ListenHost::All => false,
         }
     }
 }
@@ -191,53 +231,6 @@ enum Families {
     Both,
     Ipv6Only,
 }
-
-/// An address that cannot be bound.
-#[derive(Debug)]
-pub struct BindError {
-    address: SocketAddr,
-    error: io::Error,
-    flag: &'static str,
-}
-
-impl BindError {
-    /// The same of an address that another flag than `--listen` names.
-    pub fn of(self, flag: &'static str) -> BindError {
-        BindError { flag, ..self }
-    }
-
-    fn is_without_ipv6(&self) -> bool {
-        self.address.is_ipv6()
-            && matches!(
-                self.error.kind(),
-                io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
-            )
-    }
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let flag = self.flag;
-        write!(f, "cannot listen on {}: ", self.address)?;
-        match self.error.kind() {
-            io::ErrorKind::AddrInUse => write!(
-                f,
-                "another program uses this port; stop it or choose another with {flag}"
-            ),
-            io::ErrorKind::PermissionDenied => write!(
-                f,
-                "ports below 1024 need CAP_NET_BIND_SERVICE or root; grant it or choose another port with {flag}",
-            ),
-            io::ErrorKind::AddrNotAvailable => write!(
-                f,
-                "this machine has no such address; choose one of its own with {flag}"
-            ),
-            _ => write!(f, "{}", self.error),
-        }
-    }
-}
-
-impl std::error::Error for BindError {}
 
 fn bind(address: SocketAddr, families: Families) -> io::Result<TcpListener> {
     let socket = Socket::new(
@@ -373,6 +366,59 @@ mod tests {
             error.contains(&taken) && error.contains("another program uses this port"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn an_address_that_is_given_again_is_not_another_programs() {
+        let first = listen("127.0.0.1:0")
+            .bind(&[], &mut Passed::default())
+            .unwrap()
+            .remove(0);
+        let port = first.local_addr().unwrap().port();
+        let said = |texts: &[&str]| {
+            let all: Vec<_> = texts
+                .iter()
+                .map(|host| listen(&format!("{host}:{port}")))
+                .collect();
+            let again = all.last().unwrap().bind(&all, &mut Passed::default());
+            again.unwrap_err().to_string()
+        };
+        for texts in [
+            &["127.0.0.1", "127.0.0.1"][..],
+            &["localhost", "[::1]", "127.0.0.1"],
+            &["", "127.0.0.1"],
+            &["127.0.0.1", "localhost"],
+            &["127.0.0.1", "0.0.0.0"],
+            &["[::]", "127.0.0.1"],
+        ] {
+            let error = said(texts);
+            assert!(error.contains("docxy listens there already"), "{error}");
+        }
+        for texts in [
+            &["127.0.0.1"][..],
+            &["[::1]", "127.0.0.1"],
+            &["127.0.0.2", "127.0.0.1"],
+        ] {
+            let error = said(texts);
+            assert!(error.contains("another program uses this port"), "{error}");
+        }
+        let all = [listen(&format!("127.0.0.1:{port}"))];
+        let admin = listen(&format!("127.0.0.1:{port}")).bind(&all, &mut Passed::default());
+        let error = admin.unwrap_err().of("--admin").to_string();
+        assert!(error.contains("already, by another --listen"), "{error}");
+        assert!(error.ends_with("another port with --admin"), "{error}");
+    }
+
+    #[test]
+    fn what_can_be_written_instead_of_an_address_is_said() {
+        for (text, remedy) in [
+            ("[::ffff:127.0.0.1]:0", "write --listen 127.0.0.1:0"),
+            ("[fe80::1]:0", "or --listen :0 for all"),
+        ] {
+            let bound = listen(text).bind(&[], &mut Passed::default());
+            let error = bound.unwrap_err().to_string();
+            assert!(error.ends_with(remedy), "{text}: {error}");
+        }
     }
 
     #[test]
