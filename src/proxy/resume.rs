@@ -1,7 +1,8 @@
 //! Goes on with a blob whose body has broken off, so that the client sees one body: first where the body came from, then
 //! by way of the registry, with a new token if the old one has expired.
 //!
-//! A blob is named by its digest, and every client checks it; what goes on has the same size and begins exactly there.
+//! A blob is named by its digest, and every client checks it; what goes on has the same size, no other validator, and begins
+//! exactly there.
 
 use std::fmt;
 
@@ -173,9 +174,13 @@ impl Proxy {
         if encoding(&reply.head) != unfinished.encoding {
             return Err(Setback::Form);
         }
+        let origin = &trail.target().origin;
+        let admitted = unfinished.validators.admit(&reply.head, origin);
+        admitted.map_err(Setback::Mismatch)?;
         if let Continuation::After(skipped) = continuation {
             reply.skip(skipped).await.map_err(Setback::Skip)?;
         }
+        unfinished.validators.keep(&reply.head, origin);
         unfinished.trail = trail;
         Ok(reply)
     }

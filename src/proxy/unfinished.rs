@@ -9,6 +9,7 @@ use crate::registry::redirect::Trail;
 use crate::registry::rewrite::Credentials;
 use crate::registry::route::Place;
 use crate::registry::table::UpstreamId;
+use crate::registry::validators::Validators;
 use crate::upstream::reply::Reply;
 
 use super::on_behalf::Grant;
@@ -40,6 +41,7 @@ pub struct Unfinished {
     pub(super) trail: Trail,
     pub(super) span: Span,
     pub(super) encoding: Option<Vec<u8>>,
+    pub(super) validators: Validators,
     /// What has been done to go on with it.
     pub(super) attempts: Attempts,
 }
@@ -65,6 +67,8 @@ impl Unfinished {
         let BodyFraming::Length(length) = reply.framing else {
             return None;
         };
+        let mut validators = Validators::default();
+        validators.keep(&reply.head, &trail.target().origin);
         Some(Unfinished {
             upstream,
             place: place.clone(),
@@ -73,6 +77,7 @@ impl Unfinished {
             trail: trail.clone(),
             span: Span::of(&reply.head, length)?,
             encoding: encoding(&reply.head),
+            validators,
             attempts: Attempts::default(),
         })
     }

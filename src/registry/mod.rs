@@ -2,9 +2,9 @@
 //!
 //! In reading order: [`name`] is the grammar, [`table`] the closed table of upstreams and mounts, [`access`] what may pass,
 //! [`identity`] with whose login, [`route`] where a request goes; [`challenge`] and [`token`] are the way to a token; [`reach`] and
-//! [`redirect`] say where a redirect may lead; [`links`] and [`rewrite`] change heads on their way;
-//! [`range`] says whether one answer goes on where another broke off. For `docxy check`, [`mod@reference`] is an image as users
-//! write it, and [`manifest`] what is in one.
+//! [`redirect`] say where a redirect may lead; [`links`] and [`rewrite`] change heads on their way; [`range`] says whether
+//! one answer goes on where another broke off, [`validators`] whether both are of one object. For `docxy check`,
+//! [`mod@reference`] is an image as users write it, and [`manifest`] what is in one.
 
 pub mod access;
 pub mod challenge;
@@ -22,3 +22,4 @@ pub mod rewrite;
 pub mod route;
 pub mod table;
 pub mod token;
+pub mod validators;

@@ -38,6 +38,10 @@ pub enum Mismatch {
     Size,
     /// More would have to be dropped than [`MAX_SKIP`].
     TooFar,
+    /// It is of an object with another entity tag.
+    Tag,
+    /// It is of an object with another digest.
+    Digest,
 }
 
 impl fmt::Display for Mismatch {
@@ -50,6 +54,8 @@ impl fmt::Display for Mismatch {
                 f,
                 "it sends the whole again, of which more than {MAX_SKIP} bytes have passed"
             ),
+            Mismatch::Tag => f.write_str("the ETag has changed"),
+            Mismatch::Digest => f.write_str("the Docker-Content-Digest has changed"),
         }
     }
 }

@@ -27,15 +27,18 @@ impl Blob {
 
     /// The answer to a request for it, by its `Range`.
     pub fn answer(&self, request: &Request) -> Answer {
+        self.answer_with(request, &[])
+    }
+
+    /// The same with these fields.
+    pub fn answer_with(&self, request: &Request, fields: &[(&str, &str)]) -> Answer {
         let total = self.bytes.len();
+        let fields = [&[("Content-Type", "application/octet-stream")], fields].concat();
         let answer = match request.head.one("range").map(|range| span(range, total)) {
-            None => Answer::ok(&*self.bytes),
+            None => Answer::new("200 OK", &fields, &*self.bytes),
             Some((first, last)) => {
                 let range = format!("bytes {first}-{last}/{total}");
-                let fields = [
-                    ("Content-Range", range.as_str()),
-                    ("Content-Type", "application/octet-stream"),
-                ];
+                let fields = [&[("Content-Range", range.as_str())], &*fields].concat();
                 Answer::new("206 Partial Content", &fields, &self.bytes[first..=last])
             }
         };

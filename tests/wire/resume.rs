@@ -208,6 +208,56 @@ fn an_expired_url_is_asked_for_anew() {
 }
 
 #[test]
+fn another_store_may_tag_the_same_bytes_otherwise() {
+    let bytes = noise(10_000);
+    let served = Blob::new(&bytes, vec![(4_000, Act::Drop)]);
+    let store = |tag: &'static str| {
+        let served = served.clone();
+        Server::start(move |request| match (tag, request.head.has("range")) {
+            ("\"one\"", true) => Answer::new("403 Forbidden", &[], "expired"),
+            _ => served.answer_with(request, &[("ETag", tag)]),
+        })
+    };
+    let (one, two) = (store("\"one\""), store("\"two\""));
+    let (first, second) = (format!("{}/x", one.url()), format!("{}/x", two.url()));
+    let registry = Server::start(move |request| {
+        let location = if request.head.has("range") {
+            &second
+        } else {
+            &first
+        };
+        Answer::redirect("307 Temporary Redirect", location)
+    });
+    let docxy = before(&registry);
+    assert!(get(&docxy, &blob()).complete().body == bytes);
+    assert_eq!((one.lines().len(), two.lines().len()), (2, 1));
+}
+
+#[test]
+fn a_store_need_not_tag_what_it_sends_or_not_strongly() {
+    let bytes = noise(10_000);
+    for (first, then) in [
+        ("\"one\"", None),
+        ("\"one\"", Some("W/\"two\"")),
+        ("W/\"one\"", Some("W/\"two\"")),
+    ] {
+        let served = Blob::new(&bytes, vec![(4_000, Act::Drop)]);
+        let registry = Server::start(move |request| {
+            let tag = match request.head.has("range") {
+                false => Some(first),
+                true => then,
+            };
+            let tag: Vec<_> = tag.map(|tag| ("ETag", tag)).into_iter().collect();
+            served.answer_with(request, &tag)
+        });
+        let docxy = before(&registry);
+        let response = get(&docxy, &blob()).complete();
+        assert!(response.body == bytes, "{first} {then:?}");
+        assert_eq!(resumes(&docxy), "1");
+    }
+}
+
+#[test]
 fn a_url_that_is_refused_at_once_is_asked_for_once_more() {
     for (status, good) in [
         ("403 Forbidden", 1),

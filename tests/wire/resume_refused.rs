@@ -2,7 +2,7 @@
 
 use crate::blob_server::Blob;
 use crate::docxy::Docxy;
-use crate::stand::{MANIFEST, before, blob, get};
+use crate::stand::{DIGEST, MANIFEST, before, blob, get};
 use crate::wire::answer::Act;
 use crate::wire::{Answer, Ask, Client, End, Response, Server, noise};
 
@@ -12,14 +12,16 @@ fn unfinished(docxy: &Docxy, target: &str) -> Response {
     Client::connect(docxy.addr()).ask(&Ask::get(target))
 }
 
-/// A registry whose blob breaks off, and that answers every later request by `rest`.
+/// A registry whose blob, with its validators, breaks off, and that answers every later request by `rest`.
 fn breaking(bytes: &[u8], rest: impl Fn() -> Answer + Send + Sync + 'static) -> Server {
-    let served = Blob::new(bytes, vec![(CUT, Act::Drop)]);
+    let validators = [("ETag", "\"one\""), ("Docker-Content-Digest", DIGEST)];
+    let whole = Answer::new("200 OK", &validators, bytes);
+    let passed = whole.bytes().len() - (bytes.len() - CUT);
     Server::start(move |request| {
         if request.head.has("range") {
             rest()
         } else {
-            served.answer(request)
+            whole.clone().cut(passed, Act::Drop)
         }
     })
 }
@@ -65,6 +67,22 @@ fn nothing_else_is_mixed_in() {
             ),
         ),
         ("another whole", Answer::ok(&other)),
+        (
+            "another tag",
+            part("bytes 4000-9999/10000", &rest, &[("ETag", "\"two\"")]),
+        ),
+        (
+            "another tag of the whole",
+            Answer::new("200 OK", &[("ETag", "\"two\"")], &bytes),
+        ),
+        (
+            "another digest",
+            part(
+                "bytes 4000-9999/10000",
+                &rest,
+                &[("Docker-Content-Digest", "sha256:0")],
+            ),
+        ),
         (
             "an error",
             Answer::new("500 Internal Server Error", &[], &rest),
