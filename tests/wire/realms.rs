@@ -69,6 +69,66 @@ fn without_a_challenge_on_v2_one_head_on_a_manifest_finds_the_realm() {
 }
 
 #[test]
+fn an_upstream_that_fails_gets_no_placeholder() {
+    let target = "/auth/reg.test/token?scope=repository:a/b:pull";
+    for (said, status, code) in [
+        ("503 Service Unavailable", 503, "UNAVAILABLE"),
+        ("500 Internal Server Error", 503, "UNAVAILABLE"),
+        ("429 Too Many Requests", 429, "TOOMANYREQUESTS"),
+    ] {
+        for retry_after in [Some("17"), None] {
+            let fields = retry_after.map(|value| ("Retry-After", value));
+            let fields: Vec<_> = fields.into_iter().collect();
+            let registry = Server::start(move |_| Answer::new(said, &fields, "x"));
+            let docxy = before(&registry);
+            let response = get(&docxy, target);
+            assert_eq!(own_error(&response, status), code, "{said}");
+            assert_eq!(response.head.one("retry-after"), retry_after, "{said}");
+            assert!(response.text().contains("reg.test"), "{}", response.text());
+            assert_eq!(registry.lines().len(), 2, "{said}");
+        }
+    }
+}
+
+#[test]
+fn one_failing_answer_is_enough_unless_the_other_finds_the_realm() {
+    let auth = token_server();
+    let challenge = format!("Bearer realm=\"{}/token\",service=\"s\"", auth.url());
+    let failing = || Answer::new("502 Bad Gateway", &[], "x");
+    for (of_v2, of_manifest, status) in [
+        (failing(), Answer::challenge(&[&challenge]), 200),
+        (failing(), Answer::new("404 Not Found", &[], ""), 503),
+        (Answer::ok("{}"), failing(), 503),
+    ] {
+        let registry = Server::start(move |request| match request.head.target() {
+            "/v2/" => of_v2.clone(),
+            _ => of_manifest.clone(),
+        });
+        let docxy = before(&registry);
+        let response = get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull");
+        assert_eq!(response.status(), status, "{}", response.text());
+        assert!(status != 200 || response.text() == TOKEN);
+    }
+}
+
+#[test]
+fn what_is_no_failure_says_that_no_token_is_wanted() {
+    let basic = || Answer::challenge(&["Basic realm=\"r\""]);
+    for said in [
+        Answer::ok("{}"),
+        basic(),
+        Answer::new("403 Forbidden", &[], ""),
+        Answer::new("404 Not Found", &[], ""),
+    ] {
+        let registry = Server::start(move |_| said.clone());
+        let docxy = before(&registry);
+        let response = get(&docxy, "/auth/reg.test/token?scope=repository:a/b:pull");
+        assert_eq!(response.status(), 200, "{}", response.text());
+        assert!(response.text().contains("docxy-anonymous"));
+    }
+}
+
+#[test]
 fn a_realm_may_lie_under_v2_of_the_registry() {
     let registry = Server::start(|request| match request.head.target() {
         "/v2/" => {
