@@ -125,6 +125,7 @@ fn passed(head: &ResponseHead, target: &Target) -> Vec<u8> {
         place: &Place::default(),
         mounts: None,
         source: Source::Upstream,
+        by_account: false,
         status: head.status,
         length: Some(1),
     };

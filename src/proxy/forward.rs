@@ -206,6 +206,7 @@ impl Proxy {
             place: journey.place,
             mounts: base.as_deref().map(|base| self.mounts(base)),
             source: journey.source(),
+            by_account: journey.grant.is_some(),
             status,
             length,
         };

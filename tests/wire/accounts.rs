@@ -172,6 +172,34 @@ fn the_accounts_tokens_stay_within_docxy() {
 }
 
 #[test]
+fn what_the_account_gets_is_for_no_shared_cache() {
+    let public = [
+        ("Cache-Control", "public, max-age=31536000"),
+        ("Surrogate-Control", "max-age=31536000"),
+    ];
+    let stand = stand(move |_| Answer::new("200 OK", &public, "layer"));
+    for target in [&blob(), MANIFEST] {
+        let response = get(&stand.docxy, target);
+        assert_eq!(response.text(), "layer");
+        assert_eq!(response.head.all("cache-control"), ["private"], "{target}");
+        assert!(!response.head.has("surrogate-control"), "{target}");
+    }
+    let own = Ask::get(&blob()).field("Authorization", "Bearer own");
+    let response = ask(&stand.docxy, &own);
+    assert_eq!(response.head.one("cache-control"), Some(public[0].1));
+
+    let open = Server::start(move |_| Answer::new("200 OK", &public, "layer"));
+    let directory = tempfile::tempdir().unwrap();
+    let docxy = Docxy::start(&["--config", &configured(&open, &directory, "")]);
+    let response = get(&docxy, &blob());
+    assert_eq!(
+        response.head.one("cache-control"),
+        Some(public[0].1),
+        "whoever asks gets it"
+    );
+}
+
+#[test]
 fn a_clients_own_credentials_win() {
     let stand = stand(|_| Answer::ok("{}"));
     let token = "/auth/reg.test/token?service=reg&scope=repository:a/b:pull";

@@ -37,6 +37,9 @@ const NEVER_SENT: [&str; 7] = [
 /// Fields of an upstream that no client gets.
 const NEVER_PASSED: [&str; 3] = ["set-cookie", "alt-svc", "strict-transport-security"];
 
+/// Fields of an upstream by which a cache would keep what is private.
+const FOR_CACHES: [&[u8]; 2] = [b"surrogate-control", b"x-accel-expires"];
+
 /// docxy's realm.
 const REALM: &str = "http://docxy.test/auth/x/token";
 
@@ -56,8 +59,8 @@ pub fn rewrite(data: &[u8]) {
     }
     if let Ok(head) = ResponseHead::parse(Bytes::copy_from_slice(answer)) {
         for source in [Source::Upstream, Source::Redirected, Source::Elsewhere] {
-            for length in [None, Some(4711)] {
-                check_answer(&head, source, length);
+            for (length, by_account) in [(None, false), (Some(4711), false), (None, true)] {
+                check_answer(&head, source, by_account, length);
             }
         }
     }
@@ -136,7 +139,7 @@ fn check_sent(written: &Fields, sent: &RequestHead) {
     assert_in_order(written, sent, own);
 }
 
-fn check_answer(sent: &ResponseHead, source: Source, length: Option<u64>) {
+fn check_answer(sent: &ResponseHead, source: Source, by_account: bool, length: Option<u64>) {
     let table = shared_table();
     let target = target(&table, table.default_upstream(), "/v2/a/b/tags/list?n=1");
     let place = Place {
@@ -149,6 +152,7 @@ fn check_answer(sent: &ResponseHead, source: Source, length: Option<u64>) {
         place: &place,
         mounts: None,
         source,
+        by_account,
         status: sent.status,
         length,
     };
@@ -184,8 +188,13 @@ fn check_answer(sent: &ResponseHead, source: Source, length: Option<u64>) {
         Ok(Some(&b"docker.io"[..]))
     );
     assert!(source != Source::Elsewhere || !head.fields.contains("www-authenticate"));
-    if source != Source::Upstream {
+    if source != Source::Upstream || by_account {
         assert_eq!(head.fields.only("cache-control"), Ok(Some(&b"private"[..])));
+        let is_for_caches = |name: &[u8]| {
+            let name = name.to_ascii_lowercase();
+            FOR_CACHES.contains(&&*name) || name.ends_with(b"-cache-control")
+        };
+        assert!(!head.fields.iter().any(|(name, _)| is_for_caches(name)));
     }
     let changed: &[&str] = &[
         "content-length",

@@ -19,6 +19,13 @@ const NOT_PASSED: Names<6> = Names::new([
     "oci-namespace",
 ]);
 
+/// Fields of an answer that speak to caches; some heed the others before `Cache-Control` (Edge Architecture Specification,
+/// nginx).
+const FOR_CACHES: Names<3> = Names::new(["cache-control", "surrogate-control", "x-accel-expires"]);
+
+/// How those fields end that speak to some caches only, which heed them before `Cache-Control` too (RFC 9213 §2.2).
+const TARGETED: &[u8] = b"-cache-control";
+
 /// How the client sees an answer.
 #[derive(Debug)]
 pub struct View<'a> {
@@ -30,6 +37,8 @@ pub struct View<'a> {
     pub mounts: Option<MountView<'a>>,
     /// Whether the answer is the upstream's own or that of another origin to which it pointed.
     pub source: Source,
+    /// Whether it was given to an account of docxy's.
+    pub by_account: bool,
     /// The status that the client is told.
     pub status: u16,
     /// The length that the client is told, if any.
@@ -40,6 +49,11 @@ impl View<'_> {
     /// Whether what an answer refers to may be had from docxy.
     fn leads_to_docxy(&self) -> bool {
         self.source != Source::Elsewhere || self.mounts.is_some()
+    }
+
+    /// Whether no shared cache may keep it (design §5, RFC 9111 §3.5).
+    fn is_private(&self) -> bool {
+        self.source != Source::Upstream || self.by_account
     }
 
     fn location(&self, value: &[u8]) -> Option<String> {
@@ -88,7 +102,7 @@ pub fn response_fields(
     mut realm: impl FnMut(&Bearer) -> String,
 ) -> Result<(), ChallengeError> {
     let mut length = view.length;
-    let redirected = view.source != Source::Upstream;
+    let is_private = view.is_private();
     for line in head.fields.end_to_end() {
         let (name, value) = (line.name, line.value);
         match Treatment::of(name) {
@@ -108,16 +122,16 @@ pub fn response_fields(
             },
             // A part that docxy asked for to learn the size of the whole is not what the client gets.
             Treatment::Range if view.status != head.status => {}
-            Treatment::CacheControl if redirected => {}
+            Treatment::Caching if is_private => {}
             Treatment::Drop => {}
             Treatment::Pass
             | Treatment::Link
             | Treatment::Location
             | Treatment::Range
-            | Treatment::CacheControl => out.copy(line),
+            | Treatment::Caching => out.copy(line),
         }
     }
-    if redirected {
+    if is_private {
         out.field("Cache-Control", "private");
     }
     if let Some(length) = length {
@@ -137,7 +151,7 @@ enum Treatment {
     Challenge,
     Link,
     Location,
-    CacheControl,
+    Caching,
     Range,
 }
 
@@ -146,14 +160,20 @@ impl Treatment {
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"link") => Treatment::Link,
             8 if name.eq_ignore_ascii_case(b"location") => Treatment::Location,
-            13 if name.eq_ignore_ascii_case(b"cache-control") => Treatment::CacheControl,
             13 if name.eq_ignore_ascii_case(b"content-range") => Treatment::Range,
             14 if name.eq_ignore_ascii_case(b"content-length") => Treatment::Length,
             16 if name.eq_ignore_ascii_case(b"www-authenticate") => Treatment::Challenge,
             _ if NOT_PASSED.has(name) => Treatment::Drop,
+            _ if FOR_CACHES.has(name) || is_targeted(name) => Treatment::Caching,
             _ => Treatment::Pass,
         }
     }
+}
+
+fn is_targeted(name: &[u8]) -> bool {
+    let end = name.len().checked_sub(TARGETED.len());
+    end.and_then(|at| name.get(at..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(TARGETED))
 }
 
 #[cfg(test)]
@@ -191,6 +211,7 @@ mod tests {
             place,
             mounts: None,
             source,
+            by_account: false,
             status,
             length,
         };
@@ -227,6 +248,36 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Type: t\r\nX-A: 1\r\nX-A: 2\r\nRateLimit-Remaining: 9\r\n\
              Location: https://r.test/v2/a/x\r\nCache-Control: private\r\nOCI-Namespace: r.test\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn what_is_private_is_so_for_every_cache() {
+        let lines = "Cache-Control: public\r\nExpires: 0\r\nCDN-Cache-Control: max-age=9\r\nX-cdn-cache-CONTROL: max-age=9\r\n\
+            Surrogate-Control: max-age=9\r\nX-Accel-Expires: 9\r\nX-Cache-Controls: 9\r\n";
+        let head =
+            ResponseHead::parse(Bytes::from(format!("HTTP/1.1 200 OK\r\n{lines}\r\n"))).unwrap();
+        let (target, place) = (target("https://r.test/v2/a/tags/list"), Place::default());
+        let private = "Expires: 0\r\nX-Cache-Controls: 9\r\nCache-Control: private\r\n";
+        for (source, by_account, expected) in [
+            (Source::Upstream, false, lines),
+            (Source::Upstream, true, private),
+            (Source::Redirected, false, private),
+            (Source::Elsewhere, true, private),
+        ] {
+            let view = View {
+                target: &target,
+                place: &place,
+                mounts: None,
+                source,
+                by_account,
+                status: 200,
+                length: None,
+            };
+            let mut out = HeadWriter::answer(200, b"OK");
+            response_fields(&mut out, &head, &view, |_| String::new()).unwrap();
+            let written = String::from_utf8(out.finish()).unwrap();
+            assert_eq!(written, format!("HTTP/1.1 200 OK\r\n{expected}\r\n"));
+        }
     }
 
     #[test]
