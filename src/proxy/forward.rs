@@ -32,7 +32,7 @@ impl Proxy {
         self.learn(&journey, &reply);
         self.note_quota(&journey, &reply);
         let refuses_head = matches!(reply.head.status, 403 | 405) && journey.method == b"HEAD";
-        if refuses_head && kind == Some(Kind::Blob) && journey.source() == Source::Elsewhere {
+        if refuses_head && kind == Some(Kind::Blob) && journey.source() != Source::Upstream {
             return Box::pin(self.ask_for_size(journey, reply, trace)).await;
         }
         self.pass(&journey, reply, kind)

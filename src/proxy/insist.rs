@@ -72,7 +72,7 @@ impl Proxy {
 fn is_expired(journey: &Journey<'_>, reply: &Reply) -> bool {
     matches!(reply.head.status, 400 | 403)
         && journey.method == b"GET"
-        && journey.source() == Source::Elsewhere
+        && journey.source() != Source::Upstream
 }
 
 /// How long to wait for a better answer of a CDN than this one; `None` if it is to stand.

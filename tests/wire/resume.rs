@@ -292,6 +292,27 @@ fn a_url_that_is_refused_at_once_is_asked_for_once_more() {
     }
 }
 
+#[test]
+fn an_expired_path_on_the_registry_itself_is_asked_for_anew() {
+    for status in ["403 Forbidden", "400 Bad Request"] {
+        let turn = AtomicUsize::new(0);
+        let registry = Server::start(move |request| match request.head.target() {
+            "/signed/0" => Answer::new(status, &[], "expired"),
+            "/signed/1" => Answer::ok("blob"),
+            _ => {
+                let location = format!("/signed/{}", turn.fetch_add(1, Ordering::SeqCst));
+                Answer::redirect("307 Temporary Redirect", &location)
+            }
+        });
+        let docxy = before(&registry);
+        let signed_in = Ask::get(&blob()).field("Authorization", "Bearer t");
+        assert_eq!(ask(&docxy, &signed_in).text(), "blob", "{status}");
+        let asked = registry.requests();
+        let login = |request: &Request| request.head.one("authorization") == Some("Bearer t");
+        assert!(asked.len() == 4 && asked.iter().all(login), "{status}");
+    }
+}
+
 /// A registry that takes each token once.
 fn forgetful(bytes: &[u8], realm: String) -> Server {
     let served = Blob::new(bytes, vec![(4_000, Act::Drop)]);

@@ -99,6 +99,24 @@ fn a_registrys_own_refusal_of_head_is_not_asked_again() {
 }
 
 #[test]
+fn a_signed_path_of_the_registrys_own_is_asked_as_a_cdn_is() {
+    let registry =
+        Server::start(
+            move |request| match (request.head.target(), request.head.method()) {
+                ("/signed", "HEAD") => Answer::head("403 Forbidden", &[]),
+                ("/signed", _) => one_byte("777"),
+                _ => Answer::redirect("307 Temporary Redirect", "/signed"),
+            },
+        );
+    let docxy = before(&registry);
+    let response = head(&docxy, &blob());
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.head.one("content-length"), Some("777"));
+    let asked = registry.lines();
+    assert_eq!(asked[1..], ["HEAD /signed", "GET /signed"]);
+}
+
+#[test]
 fn a_get_refused_too_stays_refused() {
     let cdn = cdn("403 Forbidden", Answer::new("403 Forbidden", &[], "no"));
     let registry = redirecting_to(&cdn);
