@@ -90,18 +90,19 @@ impl Proxy {
     ) -> Result<Wanted<'a>, TokenError> {
         let query = Parameters::parse(&route.query)?;
         let form = form.map(Parameters::parse).transpose()?;
-        let mut upstream = route.upstream.or(route.by_host);
+        let (table, mut upstream) = (&self.shared.table, route.upstream);
+        let otherwise = route.by_host.unwrap_or(table.default_upstream());
         for parameters in form.iter().chain([&query]) {
             upstream = match upstream {
                 Some(chosen) => Some(chosen),
-                None => parameters.upstream(&self.shared.table)?,
+                None => parameters.upstream(table, otherwise)?,
             };
         }
-        let upstream = upstream.unwrap_or_else(|| self.shared.table.default_upstream());
+        let upstream = upstream.unwrap_or(otherwise);
         for parameters in form.iter().chain([&query]) {
-            parameters.check(&self.shared.table, upstream, &self.shared.access)?;
+            parameters.check(table, upstream, &self.shared.access)?;
         }
-        let identity = route.identity(&self.shared.table, upstream);
+        let identity = route.identity(table, upstream);
         Ok(Wanted {
             query,
             form,

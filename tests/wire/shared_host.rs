@@ -324,6 +324,35 @@ fn on_a_host_of_its_own_an_upstream_gets_its_login() {
 }
 
 #[test]
+fn on_a_host_of_its_own_a_scope_may_name_another_upstream_which_sees_no_login() {
+    let stand = stand();
+    for (target, name) in [
+        ("/auth/token?service=docxy", "b"),
+        ("/token?scope=repository:x/y:pull", "b"),
+        (
+            "/auth/token?scope=repository:b.test/x/y:pull&scope=repository:x/y:pull",
+            "b",
+        ),
+        ("/token?scope=repository:a.test/x/y:pull", "a"),
+    ] {
+        let login = Ask::get(target)
+            .host("b.test")
+            .field("Authorization", "Basic YWxpY2U6czNjcmV0");
+        let token = ask(&stand.docxy, &login).text();
+        assert_eq!(token, format!("{{\"token\":\"of-{name}\"}}"), "{target}");
+        let of = if name == "a" { &stand.a } else { &stand.b };
+        let seen = asked_for_token(&of.auth);
+        let query = query(&seen);
+        let is_stripped = |scope: &&str| *scope == "repository:x/y:pull";
+        assert!(values(&query, "scope").iter().all(is_stripped), "{query:?}");
+        assert_eq!(seen.head.has("authorization"), name == "b", "{target}");
+    }
+    let of_two = "/token?scope=repository:x/y:pull&scope=repository:a.test/x/y:pull";
+    let of_two = ask(&stand.docxy, &Ask::get(of_two).host("b.test"));
+    assert_eq!(of_two.status(), 400);
+}
+
+#[test]
 fn a_login_for_a_host_of_its_own_survives_a_public_url() {
     let (a, b) = (tokened("a"), tokened("b"));
     let names = [named("a.test", &a.registry), named("b.test", &b.registry)];

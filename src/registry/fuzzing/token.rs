@@ -20,10 +20,10 @@ pub fn token(data: &[u8]) {
     }
     let table = shared_table();
     let service = Some(service).filter(|service| !service.is_empty());
-    let chosen = parameters.upstream(&table);
     for access in [Access::open(&table), rules(&table)] {
         for upstream in table.ids() {
-            // Scopes choose the upstream unless the path or the Host has.
+            // Scopes choose the upstream unless the path has, the Host where they name none.
+            let chosen = parameters.upstream(&table, upstream);
             if chosen
                 .as_ref()
                 .is_ok_and(|chosen| chosen.is_none_or(|chosen| chosen == upstream))

@@ -82,8 +82,12 @@ impl<'a> Parameters<'a> {
 
     /// The upstream that the scopes name by their first component; `None` if no scope names one.
     ///
-    /// A repository without an upstream's name is the default upstream's; scopes of two upstreams are an error.
-    pub fn upstream(&self, table: &Table) -> Result<Option<UpstreamId>, TokenError> {
+    /// A repository without an upstream's name is that of `otherwise`; scopes of two upstreams are an error.
+    pub fn upstream(
+        &self,
+        table: &Table,
+        otherwise: UpstreamId,
+    ) -> Result<Option<UpstreamId>, TokenError> {
         let mut chosen = None;
         let mut names_one = false;
         for scope in self.scopes() {
@@ -92,7 +96,7 @@ impl<'a> Parameters<'a> {
             };
             let named = split_upstream(name, table).map(|(upstream, ..)| upstream);
             names_one |= named.is_some();
-            let upstream = named.unwrap_or(table.default_upstream());
+            let upstream = named.unwrap_or(otherwise);
             match chosen {
                 Some(other) if other != upstream => {
                     let name = |id| table.get(id).name.clone();

@@ -112,7 +112,7 @@ fn any_cut_and_any_byte_is_survived() {
             let read = parse(&written);
             assert!(!read.carries_secret(), "{changed}");
             let _ = (
-                read.upstream(&table()),
+                read.upstream(&table(), id("docker.io")),
                 read.check(&table(), id("ghcr.io"), &Access::default()),
             );
         }

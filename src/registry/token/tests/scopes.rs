@@ -32,7 +32,7 @@ fn scopes_choose_the_upstream() {
         ("scope=repository:my.project/a:pull", None),
     ];
     for (text, expected) in cases {
-        let found = parse(text).upstream(&table()).unwrap();
+        let found = parse(text).upstream(&table(), id("docker.io")).unwrap();
         assert_eq!(
             found.map(|id| table().get(id).name.clone()).as_deref(),
             expected,
@@ -50,10 +50,29 @@ fn scopes_of_two_upstreams_are_refused() {
         "scope=repository:ghcr.io/a/b:pull+repository:docker.io/x:pull",
     ];
     for text in cases {
-        let error = parse(text).upstream(&table()).unwrap_err();
+        let error = parse(text).upstream(&table(), id("docker.io")).unwrap_err();
         assert!(matches!(error, TokenError::TwoUpstreams(..)), "{text}");
         assert_eq!(error.status(), 400, "{text}");
     }
+}
+
+#[test]
+fn a_repository_without_a_name_belongs_to_whom_the_host_chooses() {
+    let ghcr = id("ghcr.io");
+    for (text, expected) in [
+        ("scope=repository:a/b:pull", None),
+        (
+            "scope=repository:a/b:pull&scope=repository:ghcr.io/c:pull",
+            Some(ghcr),
+        ),
+        ("scope=repository:docker.io/a:pull", Some(id("docker.io"))),
+    ] {
+        assert_eq!(parse(text).upstream(&table(), ghcr), Ok(expected), "{text}");
+    }
+    let of_two = "scope=repository:a/b:pull&scope=repository:docker.io/c:pull";
+    let error = parse(of_two).upstream(&table(), ghcr).unwrap_err();
+    let two = TokenError::TwoUpstreams("ghcr.io".to_owned(), "docker.io".to_owned());
+    assert_eq!(error, two);
 }
 
 #[test]
@@ -67,7 +86,7 @@ fn malformed_scopes_are_refused() {
         "scope=a+repository:x",
     ];
     for text in texts {
-        let error = parse(text).upstream(&table()).unwrap_err();
+        let error = parse(text).upstream(&table(), id("docker.io")).unwrap_err();
         assert!(matches!(error, TokenError::Scope(_)), "{text}");
         assert_eq!((error.status(), error.code()), (400, "NAME_INVALID"));
         assert!(
