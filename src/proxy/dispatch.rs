@@ -2,8 +2,8 @@
 
 use crate::answer::Answer;
 use crate::proxy::journey::Journey;
-use crate::proxy::{Proxy, Request, Response, Trace};
-use crate::registry::route::{Catalog, Content, Place, Route, RouteError};
+use crate::proxy::{Entrance, Proxy, Request, Response, Trace};
+use crate::registry::route::{self, Catalog, Content, Place, Route, RouteError};
 use crate::registry::table::UpstreamId;
 
 impl Proxy {
@@ -63,6 +63,15 @@ impl Proxy {
             Route::Token(route) => Box::pin(self.token(request, &route, form, trace)).await,
         };
         response.unwrap_or_else(Response::Own)
+    }
+
+    /// Answers a request that goes nowhere.
+    pub(crate) fn refuse(&self, request: &Request<'_>, why: RouteError) -> Answer {
+        let namespace = match request.peer.entrance {
+            Entrance::Clients => route::namespace(request.target, &self.shared.table),
+            Entrance::Admin => None,
+        };
+        with_namespace(why.into(), namespace)
     }
 
     /// `/v2/` of one upstream. Where it has an account, the challenge stays for those who have a login of their own; the
@@ -134,7 +143,11 @@ impl Proxy {
 
 /// docxy's own answers say in whose name they are given, as an upstream's do (OCI distribution specification, `ns`).
 fn in_namespace(answer: Answer, place: &Place) -> Answer {
-    match place.namespace() {
+    with_namespace(answer, place.namespace())
+}
+
+fn with_namespace(answer: Answer, namespace: Option<String>) -> Answer {
+    match namespace {
         Some(namespace) => answer.with("OCI-Namespace", namespace),
         None => answer,
     }

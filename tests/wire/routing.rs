@@ -1,7 +1,7 @@
 //! Which upstream is asked, and for what: path component, `ns`, Host, default, each from a closed table (design §3).
 
 use crate::docxy::Docxy;
-use crate::stand::{DIGEST, MANIFEST, ask, before, get, named, own_error, start};
+use crate::stand::{DIGEST, MANIFEST, ask, before, before_with, get, named, own_error, start};
 use crate::wire::{Answer, Ask, Server};
 
 /// A registry that says who it is.
@@ -153,6 +153,34 @@ fn ns_is_answered_but_not_forwarded() {
         let target = registry.requests().pop().unwrap().head.target().to_owned();
         assert_eq!(target, format!("/v2/a/b/tags/list{forwarded}"), "{asked}");
     }
+}
+
+#[test]
+fn what_goes_nowhere_is_answered_in_its_namespace_too() {
+    let registry = saying("registry");
+    let docxy = before_with(&registry, &["--allow", "reg.test/a/*"]);
+    for (method, path, status, named) in [
+        ("GET", "/v2/x/y/manifests/1?ns=reg.test", 403, true),
+        ("GET", "/v2/A/manifests/1?ns=reg%2Etest", 400, true),
+        ("GET", "/v2/a/b/manifests/-?ns=reg.test", 400, true),
+        ("GET", "/v2/a/b/blobs/x?ns=reg.test", 400, true),
+        ("GET", "/v2/a/../b/tags/list?ns=reg.test", 400, true),
+        ("GET", "/v2/a/b?ns=reg.test", 404, true),
+        ("PUT", "/v2/a/b/manifests/1?ns=reg.test", 405, true),
+        ("GET", "/v2/a/b?n=1", 404, false),
+        ("GET", "/v2/a/b?ns=other.test", 404, false),
+        ("GET", "/v2x/a/b?ns=reg.test", 404, false),
+        ("GET", "/a/b?ns=reg.test", 404, false),
+    ] {
+        let response = ask(&docxy, &Ask::new(method, path));
+        own_error(&response, status);
+        assert_eq!(
+            response.head.one("oci-namespace"),
+            named.then_some("reg.test"),
+            "{method} {path}"
+        );
+    }
+    assert!(registry.lines().is_empty());
 }
 
 #[test]

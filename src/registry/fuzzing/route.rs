@@ -43,6 +43,10 @@ fn check(asked: &Asked<'_>, table: &Table, access: &Access) {
             return;
         }
     };
+    if let Route::Ping { place, .. } | Route::Content(Content { place, .. }) = &route {
+        let of_errors = super::super::route::namespace(asked.target, table);
+        assert_eq!(of_errors, place.namespace());
+    }
     let is_token = matches!(route, Route::Token(_));
     assert!(matches!(asked.method, b"GET" | b"HEAD") || (is_token && asked.method == b"POST"));
     match route {

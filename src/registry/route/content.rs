@@ -116,6 +116,10 @@ impl<'a> Chosen<'a> {
         })
     }
 
+    pub(super) fn namespace(&self) -> Option<String> {
+        self.place.namespace()
+    }
+
     pub(super) fn route(self, table: &Table, access: &Access) -> Result<Route, RouteError> {
         if self.rest == CATALOG {
             return self.catalog(table, access).map(Route::Catalog);

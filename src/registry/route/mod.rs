@@ -155,6 +155,17 @@ pub fn of_admin(asked: &Asked<'_>) -> Result<Route, RouteError> {
     }
 }
 
+/// The `ns` of a target that leads nowhere, decoded, if a request with it would have an answer in that namespace.
+pub fn namespace(target: &str, table: &Table) -> Option<String> {
+    let (path, query) = split_query(target);
+    let rest = path.strip_prefix("/v2")?;
+    let is_under = rest.is_empty() || rest.starts_with('/');
+    if !is_under || table.mounts().find(path).is_some() {
+        return None;
+    }
+    Chosen::from(rest, query, None, table).ok()?.namespace()
+}
+
 fn check_method(method: &[u8], path: &str) -> Result<(), RouteError> {
     let is_token = matches!(path, "/token" | "/auth/token") || token_owner(path).is_some();
     match Method::parse(method) {

@@ -150,7 +150,7 @@ impl<'a> Exchange<'a> {
                     () = self.client.broken() => return Err(Refused::Gone),
                 }
             }
-            Err(error) => Response::Own(error.into()),
+            Err(error) => Response::Own(self.proxy.refuse(&request, error)),
         };
         Ok((response, taken))
     }
