@@ -113,10 +113,10 @@ impl Memory {
         Ok(seen.map(|(&byte, room)| *room = byte).count())
     }
 
-    /// Waits until the connection has broken and nothing stands before that.
+    /// Waits until the connection has broken, whatever stands before that.
     pub fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut way = Way::lock(&self.incoming);
-        if way.broken && way.bytes.is_empty() {
+        if way.broken {
             return Poll::Ready(());
         }
         way.reader = Some(cx.waker().clone());

@@ -129,7 +129,7 @@ impl Conn {
 
     /// Waits until the connection has broken. A peer that only stops sending still waits for its answer.
     pub async fn broken(&mut self) {
-        poll_fn(|cx| self.stream.poll_broken(cx)).await;
+        self.stream.broken().await;
     }
 
     /// Whether nothing has come, not even an end: what a connection must be to carry another request.
@@ -376,6 +376,35 @@ mod tests {
         assert!(!conn.is_quiet());
     }
 
+    /// Leaves with a reset.
+    fn reset(far: std::net::TcpStream) {
+        SockRef::from(&far)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(far);
+    }
+
+    #[tokio::test]
+    async fn a_reset_is_noticed_behind_whatever_came_before_it() {
+        for (sent, ends) in [("", false), ("GET", false), ("", true), ("GET", true)] {
+            let (mut conn, mut far) = pair();
+            far.write_all(sent.as_bytes()).unwrap();
+            if ends {
+                far.shutdown(Shutdown::Write).unwrap();
+            }
+            if !sent.is_empty() || ends {
+                conn.idle().await.unwrap();
+            }
+            {
+                let mut broken = pin!(conn.broken());
+                assert!(at_once(broken.as_mut()).await.is_pending());
+                reset(far);
+                broken.await;
+            }
+            assert!(at_once(pin!(conn.broken())).await.is_ready(), "it stays so");
+        }
+    }
+
     /// Writes until the system takes no more, which the runtime does not notice.
     fn fill_up(conn: &Conn) {
         while SockRef::from(conn.stream().tcp())
@@ -409,10 +438,7 @@ mod tests {
         let (mut conn, far) = pair();
         conn.room(Duration::from_secs(60)).await.unwrap();
         fill_up(&conn);
-        SockRef::from(&far)
-            .set_linger(Some(Duration::ZERO))
-            .unwrap();
-        drop(far);
+        reset(far);
         let _ = conn.room(Duration::from_secs(60)).await;
         let written = conn.write_all([b"x"], Duration::from_secs(60)).await;
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::ConnectionReset);

@@ -1,5 +1,6 @@
 //! A TCP connection, plain or under TLS, from either side.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -137,21 +138,27 @@ impl Stream {
     }
 
     /// Waits until the connection has broken. What has come is left alone, and so is a peer that has only ended its side.
-    pub fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let read = match self {
-            Stream::Tcp(tcp) => {
-                let mut byte = [0; 1];
-                ready!(tcp.poll_peek(cx, &mut ReadBuf::new(&mut byte)))
+    pub async fn broken(&mut self) {
+        match self {
+            Stream::Tcp(tcp) => failed(tcp).await,
+            Stream::Tls(tls) => {
+                let read = poll_fn(|cx| Pin::new(&mut **tls).poll_fill_buf(cx).map_ok(<[u8]>::len));
+                // Behind what has come TLS sees nothing.
+                if read.await.is_ok() {
+                    failed(tls.get_ref().0.tcp()).await;
+                }
             }
-            Stream::Tls(tls) => ready!(Pin::new(tls).poll_fill_buf(cx)).map(<[u8]>::len),
             #[cfg(any(test, fuzzing))]
-            Stream::Memory(memory) => return memory.poll_broken(cx),
-        };
-        // Behind what has come nothing can be seen, and nothing more is to be woken for.
-        if read.is_err() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+            Stream::Memory(memory) => poll_fn(|cx| memory.poll_broken(cx)).await,
+        }
+    }
+}
+
+/// Waits until the socket has failed, whatever lies in it unread. The system says so by itself, and need not be asked.
+async fn failed(tcp: &TcpStream) {
+    while let Ok(ready) = tcp.ready(Interest::ERROR).await {
+        if ready.is_error() {
+            return;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::docxy::Docxy;
-use crate::stand::{before_with, blob, get};
+use crate::stand::{before_with, blob, get, with_one_worker};
 use crate::wire::answer::Act;
 use crate::wire::{Answer, Ask, Client, Closing, End, Gate, Server, noise};
 
@@ -63,16 +63,43 @@ fn an_open_range_that_is_dropped_stops_the_upstream() {
     assert_eq!(get(&docxy, "/health").status(), 200);
 }
 
+/// What a client does before it resets its connection.
+#[derive(Clone, Copy, Debug)]
+enum Before {
+    Nothing,
+    /// It says that it will ask nothing more.
+    End,
+    /// It asks more than it waits for.
+    NextRequest,
+}
+
+const BEFORE: [Before; 3] = [Before::Nothing, Before::End, Before::NextRequest];
+
+/// Leaves a docxy of one worker.
+fn leave(mut client: Client, docxy: &Docxy, before: Before) {
+    match before {
+        Before::Nothing => {}
+        Before::End => client.finish_writing(),
+        Before::NextRequest => client.send(Ask::get(&blob()).bytes()),
+    }
+    // When this is answered, the worker knows of that.
+    assert_eq!(get(docxy, "/health").status(), 200);
+    client.reset();
+}
+
 #[test]
 fn a_client_that_leaves_before_the_answer_stops_the_upstream() {
-    let registry = Server::start(|_| Answer::default().then(Act::Stall));
-    let docxy = before_with(&registry, &[]);
-    let mut client = Client::connect(docxy.addr());
-    client.send(Ask::get(&blob()).bytes());
-    registry.wait_for_requests(1);
-    client.reset();
-    registry.wait_for_leaving(0);
-    assert_eq!(get(&docxy, "/health").status(), 200);
+    for before in BEFORE {
+        let registry = Server::start(|_| Answer::default().then(Act::Stall));
+        let docxy = with_one_worker(&registry, &[]);
+        let mut client = Client::connect(docxy.addr());
+        client.send(Ask::get(&blob()).bytes());
+        registry.wait_for_requests(1);
+        leave(client, &docxy, before);
+        docxy.wait_for_line("status=499");
+        registry.wait_for_leaving(0);
+        registry.only_request();
+    }
 }
 
 #[test]
