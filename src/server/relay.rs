@@ -141,8 +141,8 @@ impl Relay<'_> {
     /// Sends what comes next, by way of the buffer; false at the end of the body.
     async fn copy(&mut self) -> Result<bool, RelayError> {
         self.wait_for_room().await?;
-        let next = self.reply.next().await;
-        let count = next.map_err(|error| self.upstream_failed(error))?;
+        let next = while_there(self.client, self.reply.next()).await;
+        let count = next.map_err(|side| self.failed(side))?;
         if count > 0 {
             self.send(b"", count).await?;
         }
@@ -177,8 +177,8 @@ impl Relay<'_> {
             return Ok(false);
         };
         while self.reply.unread() > 0 {
-            let filled = self.reply.next_into(&mut pipe).await;
-            filled.map_err(|error| self.upstream_failed(error))?;
+            let filled = while_there(self.client, self.reply.next_into(&mut pipe)).await;
+            filled.map_err(|side| self.failed(side))?;
             while pipe.held() > 0 {
                 let sent = self.client.write_from(&mut pipe, self.stall).await;
                 let sent = sent.map_err(|error| self.client_failed(error))?;
@@ -259,6 +259,18 @@ impl Relay<'_> {
             head_passed: self.head_passed,
             side,
         }
+    }
+}
+
+/// What comes from the upstream. While nothing does, the client may leave, for whom it is.
+async fn while_there<T>(
+    client: &mut Conn,
+    upstream: impl Future<Output = Result<T, BodyError>>,
+) -> Result<T, Side> {
+    tokio::select! {
+        biased;
+        come = upstream => come.map_err(Side::Upstream),
+        () = client.broken() => Err(Side::Client(io::ErrorKind::ConnectionAborted.into())),
     }
 }
 

@@ -103,6 +103,47 @@ fn a_client_that_leaves_before_the_answer_stops_the_upstream() {
 }
 
 #[test]
+fn a_client_that_leaves_within_a_stalled_body_stops_the_upstream() {
+    let bodies = [
+        Answer::head("200 OK", &[("Content-Length", "1000")]),
+        // What is left of this one goes through a pipe.
+        Answer::head("200 OK", &[("Content-Length", "1000000")]),
+        Answer::head("200 OK", &[("Transfer-Encoding", "chunked")]).send("4\r\n"),
+    ];
+    for (head, before) in bodies.iter().flat_map(|head| BEFORE.map(|one| (head, one))) {
+        let answer = head.clone().send("half").then(Act::Stall);
+        let registry = Server::start(move |_| answer.clone());
+        let docxy = with_one_worker(&registry, &["--body-timeout", "1h"]);
+        let mut client = Client::connect(docxy.addr());
+        client.send(Ask::get(&blob()).bytes());
+        client.receive_head();
+        client.take(4).unwrap();
+        leave(client, &docxy, before);
+        registry.wait_for_leaving(0);
+        docxy.wait_for_line(&format!("target={}", blob()));
+        registry.only_request();
+    }
+}
+
+#[test]
+fn a_client_that_only_ends_its_side_within_a_stalled_body_gets_all_of_it() {
+    let gate = Gate::new();
+    let answer = Answer::head("200 OK", &[("Content-Length", "8")])
+        .send("half")
+        .then(Act::Wait(gate.clone()))
+        .send("rest");
+    let registry = Server::start(move |_| answer.clone());
+    let docxy = with_one_worker(&registry, &[]);
+    let mut client = Client::connect(docxy.addr());
+    client.send(Ask::get(&blob()).bytes());
+    client.receive_head();
+    client.finish_writing();
+    assert_eq!(get(&docxy, "/health").status(), 200);
+    gate.open();
+    assert_eq!(client.take(8).unwrap(), b"halfrest");
+}
+
+#[test]
 fn a_client_that_does_not_read_holds_the_upstream_back_and_is_left() {
     let registry = endless();
     let docxy = before_with(&registry, &["--client-timeout", "1s"]);

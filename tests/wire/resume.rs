@@ -1,6 +1,7 @@
 //! A blob that the upstream breaks off goes on where it stopped, and the client sees one body (design §8).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::blob_server::Blob;
 use crate::docxy::Docxy;
@@ -84,6 +85,30 @@ fn a_body_that_stalls_goes_on() {
     let docxy = before_with(&registry, &["--body-timeout", "1s"]);
     assert!(get(&docxy, &blob()).complete().body == bytes);
     assert_eq!(ranges(&registry)[1].as_deref(), Some("bytes=20000-"));
+}
+
+#[test]
+fn nothing_goes_on_for_a_client_that_has_left() {
+    let registry = Server::start(|request| match request.head.has("range") {
+        true => Answer::default().then(Act::Stall),
+        false => Answer::head("200 OK", &[("Content-Length", "8")])
+            .send("half")
+            .then(Act::Drop),
+    });
+    let docxy = before(&registry);
+    let mut client = Client::connect(docxy.addr());
+    client.send(Ask::get(&blob()).bytes());
+    client.receive_head();
+    registry.wait_for_requests(2);
+    let left = Instant::now();
+    client.reset();
+    registry.wait_for_leaving(1);
+    assert!(
+        left.elapsed() < Duration::from_secs(20),
+        "no time-out ends it"
+    );
+    docxy.wait_for_line(" target=");
+    assert_eq!(registry.requests().len(), 2);
 }
 
 #[test]

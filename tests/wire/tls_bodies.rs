@@ -203,6 +203,30 @@ fn a_client_that_does_not_read_on_is_left() {
 }
 
 #[test]
+fn a_client_that_leaves_within_a_stalled_body_stops_the_upstream() {
+    let half = Answer::head("200 OK", &[("Content-Length", "1000000")]).send("half");
+    let answer = half.then(Act::Stall);
+    let stand = Stand::with(&["--body-timeout", "1h"], move |_| answer.clone());
+    for (turn, mut client) in [stand.plain(), stand.secure(), stand.secure()]
+        .into_iter()
+        .enumerate()
+    {
+        client.send(Ask::get(&blob()).bytes());
+        client.receive_head();
+        client.take(4).unwrap();
+        if turn == 2 {
+            // Under TLS this is no end that a client may come to.
+            drop(client);
+        } else {
+            client.reset();
+        }
+        stand.registry.wait_for_leaving(turn);
+    }
+    stand.docxy.wait_for_lines(" target=", 3);
+    assert_eq!(stand.registry.requests().len(), 3);
+}
+
+#[test]
 fn only_a_close_notify_ends_a_body_that_ends_with_the_connection() {
     let bytes = noise(200_000);
     for (how, is_whole) in [(Act::Close, true), (Act::Drop, false)] {

@@ -80,8 +80,13 @@ impl<'a> Exchange<'a> {
                 (Some(unfinished), Side::Upstream(_)) if error.head_passed => {
                     self.say_why(&format!("{}: {error}", self.trace.asked()));
                     match Box::pin(self.go_on(unfinished, passed)).await {
-                        Some(rest) => reply = rest,
-                        None => return self.break_off(error, status, framing).await,
+                        Ok(Some(rest)) => reply = rest,
+                        Ok(None) => return self.break_off(error, status, framing).await,
+                        Err(gone) => {
+                            let side = Side::Client(gone);
+                            let error = RelayError { side, ..error };
+                            return self.break_off(error, status, framing).await;
+                        }
                     }
                 }
                 _ => {
@@ -92,8 +97,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// The rest of a body that has broken off.
-    async fn go_on(&mut self, unfinished: &mut Unfinished, passed: u64) -> Option<Box<Reply>> {
+    /// The rest of a body that has broken off, if it is to be had. An error says that the client has left meanwhile.
+    async fn go_on(
+        &mut self,
+        unfinished: &mut Unfinished,
+        passed: u64,
+    ) -> io::Result<Option<Box<Reply>>> {
         let request = Request {
             head: self.head,
             target: self.head.target(),
@@ -101,9 +110,13 @@ impl<'a> Exchange<'a> {
             reached_as: None,
             peer: &self.peer,
         };
-        self.proxy
-            .resume(&request, unfinished, passed, &mut self.trace)
-            .await
+        let (proxy, trace) = (self.proxy, &mut self.trace);
+        tokio::select! {
+            biased;
+            // First: for a client that has left nothing more is asked.
+            () = self.client.broken() => Err(io::ErrorKind::ConnectionAborted.into()),
+            rest = proxy.resume(&request, unfinished, passed, trace) => Ok(rest),
+        }
     }
 
     /// Ends an answer whose body does not pass whole, so that the client cannot take it for whole.
