@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::docxy::Docxy;
@@ -156,6 +157,23 @@ fn refusals_of_a_proxy_are_told_from_those_of_a_registry() {
             refused.head
         );
     }
+}
+
+#[test]
+fn a_proxy_that_leaves_behind_its_answer_is_asked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let identity = Identity::new();
+    let (roots, _) = identity.write(directory.path());
+    let registry = Server::start_tls(identity.server(), |_| Answer::ok("{}"));
+    let (to, asked) = (registry.addr(), AtomicUsize::new(0));
+    let proxy = Proxy::connect(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => (OK.to_vec(), Then::Close),
+        _ => (OK.to_vec(), Then::Tunnel(to)),
+    });
+    let ca = ["--upstream-ca", roots.to_str().unwrap()];
+    let docxy = through(&proxy, "https://localhost:8443", &ca);
+    assert_eq!(get(&docxy, MANIFEST).text(), "{}");
+    assert_eq!(proxy.heads().len(), 2);
 }
 
 #[test]

@@ -5,11 +5,12 @@ mod socks;
 
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::conn::stream::Stream;
 use crate::egress::gateway::Gateway;
 use crate::egress::proxy::Protocol;
 use crate::http::uri::Origin;
@@ -103,7 +104,8 @@ impl fmt::Display for ProxyError {
 
 /// Has the proxy at the other end of `tcp` make a way to `origin` before `by`.
 ///
-/// The first byte that comes from then on is the origin's: one that has come before anything was sent to it is an error.
+/// The first byte that comes from then on is the origin's: one that has come before anything was sent to it is an error, and
+/// so is an end.
 pub(super) async fn open(
     tcp: TcpStream,
     gateway: &Gateway,
@@ -117,10 +119,13 @@ pub(super) async fn open(
         }
     };
     let opened = timeout_at(by, opened).await;
-    let mut stream = Stream::Tcp(opened.unwrap_or(Err(ProxyFault::Slow))?);
-    match (stream.is_silent(), stream) {
-        (true, Stream::Tcp(tcp)) => Ok(tcp),
-        _ => Err(surplus()),
+    let tcp = opened.unwrap_or(Err(ProxyFault::Slow))?;
+    // The system is asked, since the runtime learns of what has come only when it waits.
+    match SockRef::from(&tcp).peek(&mut [MaybeUninit::uninit()]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(tcp),
+        Err(error) => Err(ProxyFault::Broken(error)),
+        Ok(0) => Err(ProxyFault::Broken(io::ErrorKind::UnexpectedEof.into())),
+        Ok(_) => Err(surplus()),
     }
 }
 
@@ -132,6 +137,7 @@ fn surplus() -> ProxyFault {
 mod tests {
     use std::time::Duration;
 
+    use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -204,6 +210,49 @@ mod tests {
                 .await
                 .unwrap_err();
             assert!(fault_is_surplus(&fault), "{url}: {fault:?}");
+        }
+    }
+
+    /// What comes of a proxy that says each of this when it is asked something, and leaves.
+    async fn outcome_of_leaving(
+        url: &str,
+        says: &[&[u8]],
+        linger: Option<Duration>,
+    ) -> Result<TcpStream, ProxyFault> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let mut far = listener.accept().await.unwrap().0;
+        SockRef::from(&far).set_linger(linger).unwrap();
+        let proxy = async move {
+            for part in says {
+                assert!(far.read(&mut [0; 512]).await.unwrap() > 0);
+                far.try_write(part).unwrap();
+            }
+        };
+        let gateway = Gateway::open(&OutboundProxy::parse(url).unwrap().unwrap()).unwrap();
+        let origin = Origin::parse("https://reg.test").unwrap();
+        let by = Instant::now() + Duration::from_secs(20);
+        tokio::join!(open(near, &gateway, &origin, by), proxy).0
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_leaves_behind_its_answer_may_do_better_another_time() {
+        let connect = [&b"HTTP/1.1 200 OK\r\n\r\n"[..]];
+        let socks = [
+            &b"\x05\x00"[..],
+            b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00",
+        ];
+        for linger in [None, Some(Duration::ZERO)] {
+            for (url, says) in [("http://p.test", &connect[..]), ("socks5://p.test", &socks)] {
+                let fault = outcome_of_leaving(url, says, linger).await.unwrap_err();
+                assert!(
+                    matches!(fault, ProxyFault::Broken(_)),
+                    "{url} {linger:?}: {fault:?}"
+                );
+                assert!(fault.is_passing());
+            }
         }
     }
 
