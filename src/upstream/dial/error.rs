@@ -89,6 +89,7 @@ fn is_want(error: &io::Error) -> bool {
         Errno::NOMEM,
         Errno::NOBUFS,
         Errno::ADDRNOTAVAIL,
+        Errno::ADDRINUSE,
     ];
     error.kind() == io::ErrorKind::WouldBlock
         || Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
@@ -108,6 +109,7 @@ mod tests {
             Errno::MFILE,
             Errno::NFILE,
             Errno::ADDRNOTAVAIL,
+            Errno::ADDRINUSE,
             Errno::AGAIN,
         ] {
             assert!(!error(errno).is_the_origins(), "{errno}");
