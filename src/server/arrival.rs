@@ -1,9 +1,12 @@
 //! A connection's way from its acceptance to its first request: whose it is, whether there is room for it, and TLS.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 
+use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::time::timeout;
 
 use crate::answer::Answer;
@@ -13,6 +16,7 @@ use crate::conn::stream::Stream;
 use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
 use crate::limits::admission::{Admission, Full, Place};
+use crate::limits::crowd::Crowd;
 use crate::limits::turns::Turn;
 use crate::proxy::current::Current;
 use crate::proxy::{Entrance, Peer, Proxy, Shared};
@@ -179,20 +183,44 @@ async fn introduced(
         ));
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    let header = tokio::select! {
-        biased;
-        header = behind::take_proxy_header(tcp) => header,
-        () = proxy.shared.admission.heads.pushed_out() => return Err(io::ErrorKind::ConnectionAborted.into()),
+    let admission = &proxy.shared.admission;
+    let header = async {
+        first_word(tcp.readable(), &admission.idle).await?;
+        tokio::select! {
+            biased;
+            header = behind::take_proxy_header(tcp) => header,
+            () = admission.heads.pushed_out() => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
     };
+    let header = timeout(timeouts::CLIENT_HEAD, header).await;
+    let header = header.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    if header.is_ok() {
+        // Where nothing has come behind it, the runtime is to know, so that the connection is idle and not taken for readable.
+        let _ = tcp.try_io(Interest::READABLE, || {
+            SockRef::from(&*tcp).peek(&mut [MaybeUninit::uninit()])
+        });
+    }
     match &header {
-        // Health checks of balancers end like this.
         Ok(_) => {}
+        // Health checks of balancers end like this.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+        // It had to go, and not for what it has said.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
         Err(error) => log.error(format_args!(
             "a connection from {from} is closed: {error}; this listener requires a PROXY header before each"
         )),
     }
     header
+}
+
+/// What comes first of a connection, and with it whatever `wait` gives. Until then it is idle: it goes when its place is needed.
+async fn first_word<T>(wait: impl Future<Output = io::Result<T>>, idle: &Crowd) -> io::Result<T> {
+    tokio::select! {
+        biased;
+        come = wait => return come,
+        () = idle.pushed_out() => {}
+    }
+    Err(io::ErrorKind::ConnectionAborted.into())
 }
 
 async fn start_tls(
@@ -218,11 +246,7 @@ async fn shake_hands(
     shared: &Shared,
 ) -> io::Result<Stream> {
     let mut first = *b"     ";
-    tokio::select! {
-        biased;
-        seen = tcp.peek(&mut first) => seen?,
-        () = shared.admission.idle.pushed_out() => return Err(io::ErrorKind::ConnectionAborted.into()),
-    };
+    first_word(tcp.peek(&mut first), &shared.admission.idle).await?;
     if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
         let mut plain = Conn::new(Stream::Tcp(tcp));
         let why = "this port speaks HTTPS, and the request is in plain HTTP";

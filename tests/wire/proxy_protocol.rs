@@ -139,6 +139,34 @@ fn without_a_valid_header_the_connection_is_closed() {
     assert!(docxy.log().iter().all(|line| !line.contains(" client=")));
 }
 
+/// Of eight connections two may be in the middle of a head.
+#[test]
+fn connections_that_say_nothing_push_out_nobody() {
+    let docxy = marked(&["--max-connections", "8", "--workers", "1"]);
+    let request = Ask::get("/health").bytes();
+    let (first, rest) = request.split_at(10);
+    let mut early = Client::connect(docxy.addr());
+    // In one write with a whole request, so that its answer says that docxy has read the part as well.
+    early.send([V1, &request, first].concat());
+    assert_eq!(early.receive("GET").complete().status(), 200);
+    let silent = [&b""[..], b"", V1, V1].map(|header| {
+        let mut client = Client::connect(docxy.addr());
+        client.send(header);
+        (client, header.is_empty())
+    });
+    // Accepted after them, and answered.
+    let mut other = Client::connect(docxy.addr());
+    other.send([V1, &request].concat());
+    assert_eq!(other.receive("GET").complete().status(), 200);
+    early.send(rest);
+    assert_eq!(early.receive("GET").complete().status(), 200);
+    for (mut client, lacks_header) in silent {
+        let header = if lacks_header { V1 } else { b"" };
+        client.send([header, &request].concat());
+        assert_eq!(client.receive("GET").complete().status(), 200);
+    }
+}
+
 #[test]
 fn a_list_of_trusted_proxies_says_who_may_send_headers() {
     let docxy = marked(&["--trusted-proxy", "127.0.0.2"]);
