@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use socket2::SockRef;
 use tokio::io::Interest;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::answer::Answer;
 use crate::behind;
@@ -84,7 +84,14 @@ impl Arrival {
         let mut tcp = tokio::net::TcpStream::from_std(accepted.tcp)?;
         // A head and its body go out in one write; waiting to merge it with another only delays it.
         tcp.set_nodelay(true)?;
-        let mut peer = peer(&mut tcp, accepted.proxy_protocol, accepted.entrance, &proxy).await?;
+        let mut peer = peer(
+            &mut tcp,
+            accepted.proxy_protocol,
+            accepted.entrance,
+            &proxy,
+            &stop,
+        )
+        .await?;
         let metrics = proxy.metrics(peer.entrance);
         metrics.accepted();
         let share = share(admission, &peer, &proxy.shared);
@@ -97,7 +104,14 @@ impl Arrival {
             None => Stream::Tcp(tcp),
             Some(acceptor) => {
                 peer.scheme = Scheme::Https;
-                Box::pin(start_tls(tcp, peer.address, &acceptor, &proxy.shared)).await?
+                Box::pin(start_tls(
+                    tcp,
+                    peer.address,
+                    &acceptor,
+                    &proxy.shared,
+                    &stop,
+                ))
+                .await?
             }
         };
         ahead::bound(&stream);
@@ -152,6 +166,7 @@ async fn peer(
     proxy_protocol: bool,
     entrance: Entrance,
     proxy: &Proxy,
+    stop: &Stop,
 ) -> io::Result<Peer> {
     let mut peer = Peer {
         address: tcp.peer_addr()?.ip().to_canonical(),
@@ -162,7 +177,7 @@ async fn peer(
     };
     if proxy_protocol {
         // Apart, so that connections without it need no room for it.
-        match Box::pin(introduced(tcp, peer.address, proxy)).await? {
+        match Box::pin(introduced(tcp, peer.address, proxy, stop)).await? {
             Some(ends) => (peer.address, peer.local) = (ends.source.ip(), ends.destination),
             None => peer.is_unnamed = true,
         }
@@ -175,6 +190,7 @@ async fn introduced(
     tcp: &mut tokio::net::TcpStream,
     from: IpAddr,
     proxy: &Proxy,
+    stop: &Stop,
 ) -> io::Result<Option<Ends>> {
     let log = proxy.shared.log;
     if !proxy.shared.trusted_proxies.may_introduce(from) {
@@ -185,7 +201,7 @@ async fn introduced(
     }
     let admission = &proxy.shared.admission;
     let header = async {
-        first_word(tcp.readable(), &admission.idle).await?;
+        first_word(tcp.readable(), &admission.idle, stop).await?;
         tokio::select! {
             biased;
             header = behind::take_proxy_header(tcp) => header,
@@ -213,12 +229,22 @@ async fn introduced(
     header
 }
 
-/// What comes first of a connection, and with it whatever `wait` gives. Until then it is idle: it goes when its place is needed.
-async fn first_word<T>(wait: impl Future<Output = io::Result<T>>, idle: &Crowd) -> io::Result<T> {
+/// What comes first of a connection, and with it whatever `wait` gives. Until then it is idle: it goes when its place is needed,
+/// or soon after a stop.
+async fn first_word<T>(
+    wait: impl Future<Output = io::Result<T>>,
+    idle: &Crowd,
+    stop: &Stop,
+) -> io::Result<T> {
+    let stopped = async {
+        stop.requested().await;
+        sleep(timeouts::FIRST_REQUEST).await;
+    };
     tokio::select! {
         biased;
         come = wait => return come,
         () = idle.pushed_out() => {}
+        () = stopped => {}
     }
     Err(io::ErrorKind::ConnectionAborted.into())
 }
@@ -228,8 +254,9 @@ async fn start_tls(
     address: IpAddr,
     acceptor: &TlsAcceptor,
     shared: &Shared,
+    stop: &Stop,
 ) -> io::Result<Stream> {
-    let shaken = shake_hands(tcp, address, acceptor, shared);
+    let shaken = shake_hands(tcp, address, acceptor, shared, stop);
     let shaken = timeout(timeouts::TLS_HANDSHAKE, shaken).await?;
     if let Err(error) = &shaken {
         shared
@@ -244,9 +271,10 @@ async fn shake_hands(
     address: IpAddr,
     acceptor: &TlsAcceptor,
     shared: &Shared,
+    stop: &Stop,
 ) -> io::Result<Stream> {
     let mut first = *b"     ";
-    first_word(tcp.peek(&mut first), &shared.admission.idle).await?;
+    first_word(tcp.peek(&mut first), &shared.admission.idle, stop).await?;
     if first[0] != TLS_HANDSHAKE_RECORD && first[0].is_ascii_alphabetic() {
         let mut plain = Conn::new(Stream::Tcp(tcp));
         let why = "this port speaks HTTPS, and the request is in plain HTTP";

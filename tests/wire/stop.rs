@@ -1,5 +1,6 @@
 //! SIGTERM and SIGINT: what runs is finished, nothing new begins, and the second one ends it at once (design §8).
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::docxy::Docxy;
 use crate::stand::{before_with, blob, get};
 use crate::wire::answer::Act;
+use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Client, Closing, Gate, Server, digest, noise};
 
 struct Running {
@@ -130,14 +132,64 @@ fn whoever_waits_for_a_place_at_a_stop_is_answered_too() {
 
 #[test]
 fn a_connection_without_a_request_holds_a_stop_up_for_a_moment_only() {
-    let docxy = crate::stand::start(&[]);
-    let mut silent = Client::connect(docxy.addr());
-    assert_eq!(get(&docxy, "/health").status(), 200);
-    let begun = Instant::now();
+    let directory = tempfile::tempdir().unwrap();
+    let identity = Identity::new();
+    let (cert, key) = identity.write(directory.path());
+    let certificate = [
+        "--tls-cert",
+        cert.to_str().unwrap(),
+        "--tls-key",
+        key.to_str().unwrap(),
+    ];
+    let header = &b"PROXY UNKNOWN\r\n"[..];
+    // What comes before TLS or a request, and whether there is TLS.
+    for (listen, before, is_secure) in [
+        ("http://127.0.0.1:0", &b""[..], false),
+        ("https://127.0.0.1:0", b"", true),
+        ("proxy+http://127.0.0.1:0", header, false),
+        ("proxy+https://127.0.0.1:0", header, true),
+    ] {
+        let docxy = match is_secure {
+            true => Docxy::start(&[&["--listen", listen], &certificate[..]].concat()),
+            false => Docxy::start(&["--listen", listen]),
+        };
+        let connect = |says: &[u8]| {
+            let mut tcp = TcpStream::connect(docxy.addr()).unwrap();
+            tcp.write_all(says).unwrap();
+            tcp
+        };
+        let silent = [b"", before].map(|says| Client::over(connect(says)));
+        // Accepted after them, and answered.
+        let mut other = match is_secure {
+            true => Client::over_tls(connect(before), identity.client(&[])),
+            false => Client::over(connect(before)),
+        };
+        assert_eq!(other.ask(&Ask::get("/health")).status(), 200);
+        let begun = Instant::now();
+        docxy.signal("TERM");
+        assert_clean(docxy.wait().0);
+        let elapsed = begun.elapsed();
+        assert!(elapsed < Duration::from_secs(7), "{listen}: {elapsed:?}");
+        for mut client in silent {
+            assert_ne!(client.closing(), Closing::Silence);
+        }
+    }
+}
+
+#[test]
+fn whoever_has_only_connected_at_a_stop_has_time_for_a_request() {
+    let docxy = Docxy::start(&["--listen", "proxy+http://127.0.0.1:0"]);
+    let mut early = Client::connect(docxy.addr());
+    let mut other = Client::connect(docxy.addr());
+    let request = [&b"PROXY UNKNOWN\r\n"[..], &Ask::get("/health").bytes()].concat();
+    // Accepted after it, and answered.
+    other.send(&request);
+    assert_eq!(other.receive("GET").status(), 200);
     docxy.signal("TERM");
+    wait_until_refused(&docxy);
+    early.send(&request);
+    assert_eq!(early.receive("GET").complete().status(), 200);
     assert_clean(docxy.wait().0);
-    assert!(begun.elapsed() < Duration::from_secs(10));
-    assert_ne!(silent.closing(), Closing::Silence);
 }
 
 #[test]
