@@ -6,8 +6,14 @@ use crate::http::uri::Scheme;
 use crate::listen::{Certificate, Listen};
 
 impl Config {
+    /// Whether accounts, listeners and the certificates of clients go together.
+    pub(super) fn check_together(&self) -> Result<(), Fault> {
+        self.check_client_ca()?;
+        self.check_public_accounts()
+    }
+
     /// What an account may pull must not be given to strangers unless that is meant.
-    pub(super) fn check_public_accounts(&self) -> Result<(), Fault> {
+    fn check_public_accounts(&self) -> Result<(), Fault> {
         let Some(id) = self
             .table
             .ids()
@@ -35,7 +41,7 @@ impl Config {
     }
 
     /// Whoever wants certificates of clients must not get an open door instead.
-    pub(super) fn check_client_ca(&self) -> Result<(), Fault> {
+    fn check_client_ca(&self) -> Result<(), Fault> {
         let mut schemes = self.listen.iter().map(|listen| self.scheme(listen));
         if self.client_ca.is_some() && schemes.all(|scheme| scheme == Scheme::Http) {
             return Err(Key::of("client_ca").fault(

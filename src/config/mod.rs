@@ -10,6 +10,7 @@ mod lists;
 pub mod load;
 pub mod period;
 pub mod reaching;
+mod restart;
 pub mod settings;
 mod shown;
 mod table;
@@ -150,8 +151,7 @@ impl Config {
             log_format: settings.log_format,
             settings,
         };
-        config.check_client_ca()?;
-        config.check_public_accounts()?;
+        config.check_together()?;
         Ok(config)
     }
 
@@ -176,32 +176,6 @@ impl Config {
         } else {
             Certificate::None
         })
-    }
-
-    /// Where the listeners' certificates come from, and whether clients have to show one.
-    pub fn kind_of_tls(&self) -> (bool, bool, bool) {
-        (
-            !self.pairs.is_empty(),
-            self.acme.is_some(),
-            self.client_ca.is_some(),
-        )
-    }
-
-    /// Becomes as `new`, but for what cannot change while docxy runs.
-    pub fn follow(&mut self, mut new: Config) {
-        let is_same_tls = self.kind_of_tls() == new.kind_of_tls();
-        new.listen = std::mem::take(&mut self.listen);
-        new.admin = self.admin.take();
-        new.state_dir = self.state_dir.take();
-        new.workers = self.workers;
-        new.max_connections = self.max_connections;
-        new.max_connections_per_ip = self.max_connections_per_ip;
-        new.acme = self.acme.take();
-        if !is_same_tls {
-            new.pairs = std::mem::take(&mut self.pairs);
-            new.client_ca = self.client_ca.take();
-        }
-        *self = new;
     }
 
     /// By which names docxy is reached, for the certificate that it makes itself.

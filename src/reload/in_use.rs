@@ -42,9 +42,13 @@ impl InUse {
         if self.line.config().is_none() {
             return Ok(());
         }
-        let new = load(&self.line)?;
+        let written = load(&self.line)?;
+        let waits = self.config.waits_for_restart(&written);
+        let new = self.config.followed_by(written).map_err(|fault| {
+            let (keys, why) = (waits.join(", "), fault.why);
+            format!("{keys}: only a restart changes that, and until then {why}")
+        })?;
         let egresses = self.serving.egresses_of(&new)?;
-        let waits = self.waits_for_restart(&new);
         let files = self.changed_files(&new)?;
         let accounts = self.serving.accounts_of(&new)?;
         if let Some(files) = files {
@@ -68,7 +72,7 @@ impl InUse {
         for warning in new.warnings() {
             self.log.error(format_args!("warning: {warning}"));
         }
-        self.config.follow(new);
+        self.config = new;
         Ok(())
     }
 
@@ -100,39 +104,12 @@ impl InUse {
         faults.len()
     }
 
-    /// The files of `new`, read, if they are others than before and can be shown without a restart.
+    /// The files of `new`, read, if they are others than before.
     fn changed_files(&self, new: &Config) -> Result<Option<TlsFiles>, Box<dyn Error>> {
         let old = &self.config;
-        let are_others = old.pairs != new.pairs || old.client_ca != new.client_ca;
-        if !are_others || old.kind_of_tls() != new.kind_of_tls() {
+        if old.pairs == new.pairs && old.client_ca == new.client_ca {
             return Ok(None);
         }
         Ok(Some(TlsFiles::open(&new.pairs, new.client_ca.clone())?))
-    }
-
-    /// The keys that have changed and that only a restart can follow.
-    fn waits_for_restart(&self, new: &Config) -> Vec<&'static str> {
-        let old = &self.config;
-        let changed = [
-            ("listen", old.listen != new.listen),
-            ("admin", old.admin != new.admin),
-            ("acme", old.acme != new.acme),
-            ("state_dir", old.state_dir != new.state_dir),
-            ("workers", old.workers != new.workers),
-            (
-                "max_connections",
-                old.max_connections != new.max_connections,
-            ),
-            (
-                "max_connections_per_ip",
-                old.max_connections_per_ip != new.max_connections_per_ip,
-            ),
-            (
-                "the source of certificates (tls_cert, client_ca)",
-                old.acme == new.acme && old.kind_of_tls() != new.kind_of_tls(),
-            ),
-        ];
-        let waiting = changed.into_iter().filter(|(_, has_changed)| *has_changed);
-        waiting.map(|(key, _)| key).collect()
     }
 }

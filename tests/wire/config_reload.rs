@@ -1,12 +1,16 @@
 //! The configuration file at SIGHUP: what it says holds from the next request on, and what runs goes on as it was.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use crate::docxy::Docxy;
 use crate::stand::{MANIFEST, NAME, blob, own_error};
 use crate::wire::answer::Act;
+use crate::wire::authority::{Authority, VERSIONS};
 use crate::wire::{Answer, Ask, Client, Gate, Server};
 
 /// docxy with a configuration file that the test writes.
@@ -18,9 +22,13 @@ struct Configured {
 
 impl Configured {
     fn start(registry: &Server, more: &str) -> Configured {
+        Configured::start_with(&text(registry, more))
+    }
+
+    fn start_with(text: &str) -> Configured {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("docxy.toml");
-        fs::write(&path, text(registry, more)).unwrap();
+        fs::write(&path, text).unwrap();
         let docxy = Docxy::start(&["--config", path.to_str().unwrap()]);
         Configured {
             docxy,
@@ -43,8 +51,13 @@ impl Configured {
 }
 
 fn text(registry: &Server, more: &str) -> String {
+    text_with("listen = ['127.0.0.1:0']", registry, more)
+}
+
+/// The same with other listeners.
+fn text_with(listeners: &str, registry: &Server, more: &str) -> String {
     let url = registry.url();
-    format!("listen = ['127.0.0.1:0']\n[[upstream]]\nname = '{NAME}'\nurl = '{url}'\n{more}\n")
+    format!("{listeners}\n[[upstream]]\nname = '{NAME}'\nurl = '{url}'\n{more}\n")
 }
 
 #[test]
@@ -132,6 +145,82 @@ fn what_takes_a_restart_is_said_aloud_and_the_rest_is_done() {
     let back = text(&registry, "");
     let said = configured.reload(&back).join("\n");
     assert!(!said.contains("has changed"), "{said}");
+}
+
+/// An account for a registry that wants a login, whose password is in `directory`.
+fn account(directory: &Path) -> String {
+    let secret = directory.join("secret");
+    fs::write(&secret, "s3cret\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    format!("username = 'robot'\npassword_file = '{}'", secret.display())
+}
+
+#[test]
+fn what_only_a_restart_would_close_opens_no_account() {
+    let registry = Server::start(|request| match request.head.one("authorization") {
+        Some(_) => Answer::ok("{}"),
+        None => Answer::challenge(&["Basic realm=\"reg\""]),
+    });
+    let (directory, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let account = account(directory.path());
+    let (cert, key) = authority.leaf(&["localhost"]).write(directory.path(), "a");
+    let clients = directory.path().join("clients.crt");
+    fs::write(&clients, authority.pem()).unwrap();
+    let (open, open_tls) = ("listen = ['0.0.0.0:0']", "listen = ['https://0.0.0.0:0']");
+    let pair = format!(
+        "tls_cert = ['{}']\ntls_key = ['{}']",
+        cert.display(),
+        key.display()
+    );
+    let client_ca = format!("client_ca = '{}'", clients.display());
+    let cases = [
+        (
+            open.to_owned(),
+            "listen = ['127.0.0.1:0']".to_owned(),
+            "listen",
+        ),
+        (
+            open.to_owned(),
+            format!("{open}\n{pair}\n{client_ca}"),
+            "client_ca",
+        ),
+        (
+            format!("{open_tls}\n{pair}"),
+            format!("{open_tls}\n{pair}\n{client_ca}"),
+            "client_ca",
+        ),
+    ];
+    for (before, after, waiting) in cases {
+        let mut configured = Configured::start_with(&text_with(&before, &registry, ""));
+        let address = configured.docxy.addr();
+        let status = || {
+            let mut client = if before.contains("https") {
+                Client::connect_tls(address, Arc::new(authority.client(&VERSIONS)))
+            } else {
+                Client::connect(address)
+            };
+            client.ask(&Ask::get(MANIFEST)).complete().status()
+        };
+        let said = configured.reload(&text_with(&after, &registry, &account));
+        let said = said.join("\n");
+        assert_eq!(status(), 401, "{after}: {said}");
+        let why = "only a restart changes that, and until then whoever reaches port 0 could pull";
+        for part in [waiting, why, "stays as it was", "1 kept as before"] {
+            assert!(said.contains(part), "{after}: {said}");
+        }
+        let narrowed = format!("allow_client = ['127.0.0.1']\n{before}");
+        configured.reload(&text_with(&narrowed, &registry, &account));
+        assert_eq!(status(), 200, "{narrowed}");
+    }
+}
+
+#[test]
+fn warnings_are_of_what_runs() {
+    let registry = Server::start(|_| Answer::ok("{}"));
+    let before = text_with("listen = ['0.0.0.0:0']", &registry, "");
+    let mut configured = Configured::start_with(&before);
+    let said = configured.reload(&text(&registry, "")).join("\n");
+    assert!(said.contains("whoever reaches port 0 can pull"), "{said}");
 }
 
 #[test]
