@@ -6,12 +6,14 @@ use super::fault::Fault;
 impl Config {
     /// The keys in which `new` is another, and that only a restart can follow.
     pub fn waits_for_restart(&self, new: &Config) -> Vec<&'static str> {
+        // Where none is set, there may be other cores than at the start.
+        let are_others_set = self.settings.workers != new.settings.workers;
         let changed = [
             ("listen", self.listen != new.listen),
             ("admin", self.admin != new.admin),
             ("acme", self.acme != new.acme),
             ("state_dir", self.state_dir != new.state_dir),
-            ("workers", self.workers != new.workers),
+            ("workers", are_others_set && self.workers != new.workers),
             (
                 "max_connections",
                 self.max_connections != new.max_connections,
@@ -41,6 +43,7 @@ impl Config {
         new.acme.clone_from(&self.acme);
         new.state_dir.clone_from(&self.state_dir);
         new.workers = self.workers;
+        new.settings.workers = self.settings.workers;
         new.max_connections = self.max_connections;
         new.max_connections_per_ip = self.max_connections_per_ip;
         new.check_together()?;

@@ -36,11 +36,11 @@ pub struct InUse {
 }
 
 impl InUse {
-    /// Reads the configuration file, if there is one, and does as it says from the next request on. If that cannot be, nothing
-    /// is changed, and the error is why.
-    pub fn change(&mut self) -> Result<(), Box<dyn Error>> {
+    /// Reads the configuration file, if there is one, and does as it says from the next request on. What only a restart can
+    /// change is kept, and the number of its keys is returned. If the rest cannot be, nothing is changed, and the error is why.
+    pub fn change(&mut self) -> Result<usize, Box<dyn Error>> {
         if self.line.config().is_none() {
-            return Ok(());
+            return Ok(0);
         }
         let written = load(&self.line)?;
         let waits = self.config.waits_for_restart(&written);
@@ -60,7 +60,7 @@ impl InUse {
             names.send_replace(new.certificate_names());
         }
         self.log.change(new.log, new.log_format);
-        for key in waits {
+        for key in &waits {
             self.log.error(format_args!(
                 "{key} has changed, and stays as it was until docxy is restarted"
             ));
@@ -73,7 +73,7 @@ impl InUse {
             self.log.error(format_args!("warning: {warning}"));
         }
         self.config = new;
-        Ok(())
+        Ok(waits.len())
     }
 
     /// Whether a file of certificates, keys or passwords has changed; to be asked every few seconds.

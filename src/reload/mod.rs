@@ -62,12 +62,12 @@ fn watch(in_use: &mut InUse, supervisor: &Supervisor, asked: &Receiver<()>) {
 
 /// The one place where docxy reads anew all that it was started with.
 fn reload(in_use: &mut InUse) {
-    let changed = in_use.change();
-    if let Err(why) = &changed {
+    let waiting = in_use.change().unwrap_or_else(|why| {
         let kept = format_args!("{why}; the configuration stays as it was");
         in_use.log.error(kept);
-    }
-    let kept = in_use.read_files() + usize::from(changed.is_err());
+        1
+    });
+    let kept = waiting + in_use.read_files();
     say_reloaded(in_use, "as asked", kept);
 }
 

@@ -168,7 +168,7 @@ fn the_address_stays_over_a_reload() {
     docxy.wait_for_line("reloaded, as asked");
     docxy.wait_for_line("admin has changed, and stays as it was until docxy is restarted");
     assert_eq!(
-        scrape(&docxy).value("docxy_reloads_total{result=\"ok\"}"),
+        scrape(&docxy).value("docxy_reloads_total{result=\"failed\"}"),
         1.0
     );
 }

@@ -140,11 +140,20 @@ fn what_takes_a_restart_is_said_aloud_and_the_rest_is_done() {
     let moved = text(&registry, "deny = ['**']").replace("127.0.0.1:0", "127.0.0.2:0");
     let said = configured.reload(&moved).join("\n");
     assert!(said.contains("listen has changed, and stays"), "{said}");
+    assert!(said.contains("as asked, 1 kept as before"), "{said}");
     let answer = crate::stand::get(&configured.docxy, MANIFEST);
     assert_eq!(own_error(&answer, 403), "DENIED");
     let back = text(&registry, "");
     let said = configured.reload(&back).join("\n");
-    assert!(!said.contains("has changed"), "{said}");
+    assert!(
+        !said.contains("has changed") && !said.contains("kept"),
+        "{said}"
+    );
+    let more = format!("workers = 999\nmax_connections = 9\n{back}");
+    for _ in 0..2 {
+        let said = configured.reload(&more).join("\n");
+        assert!(said.contains("as asked, 2 kept as before"), "{said}");
+    }
 }
 
 /// An account for a registry that wants a login, whose password is in `directory`.

@@ -103,7 +103,15 @@ fn over_a_reload_counts_go_on_and_who_has_left_is_no_longer_shown() {
         (now.value(&result("ok")), now.value(&result("failed"))),
         (1.0, 1.0)
     );
-    for nth in 3..8 {
+    let waiting = format!("workers = 999\n{}", configured.text(NAME, &registry));
+    configured.reload(&waiting, 3);
+    let now = scrape(docxy);
+    assert_eq!(
+        (now.value(&result("ok")), now.value(&result("failed"))),
+        (1.0, 2.0),
+        "a part waits for a restart"
+    );
+    for nth in 4..9 {
         configured.reload(&configured.text(&format!("n{nth}.test"), &registry), nth);
         settled(docxy, &Ask::get(MANIFEST));
     }
@@ -112,10 +120,10 @@ fn over_a_reload_counts_go_on_and_who_has_left_is_no_longer_shown() {
     let names = now.names();
     let shown: Vec<_> = names.iter().filter(is_of).collect();
     assert!(
-        !shown.is_empty() && shown.iter().all(|name| name.contains("n7.test")),
+        !shown.is_empty() && shown.iter().all(|name| name.contains("n8.test")),
         "{shown:?}"
     );
-    assert_eq!(now.value(&request("n7.test", "manifest", 200)), 1.0);
+    assert_eq!(now.value(&request("n8.test", "manifest", 200)), 1.0);
     // What is counted in all has not been lost.
     assert_eq!(
         now.value("docxy_first_byte_seconds_count{kind=\"manifest\"}"),
