@@ -23,7 +23,8 @@ pub fn connections(memory: u64) -> usize {
 
 /// The limit on descriptors, if there are too few for so many connections.
 pub fn too_few_descriptors(connections: usize) -> Option<u64> {
-    let needed = (connections as u64).saturating_mul(DESCRIPTORS) + APART;
+    let of_connections = (connections as u64).saturating_mul(DESCRIPTORS);
+    let needed = of_connections.saturating_add(APART);
     descriptors().filter(|&limit| limit < needed)
 }
 
@@ -47,6 +48,14 @@ fn descriptors() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_number_can_be_asked_for() {
+        for number in [usize::MAX / 4, usize::MAX / 4 - 30, usize::MAX] {
+            assert_eq!(too_few_descriptors(number), descriptors());
+            assert!(is_too_little(u64::MAX - 1, number));
+        }
+    }
 
     #[test]
     fn the_scarcer_counts() {

@@ -152,6 +152,19 @@ fn what_cannot_start_is_1_with_one_line() {
 }
 
 #[test]
+fn more_connections_than_can_be_are_a_warning() {
+    for number in [usize::MAX, usize::MAX / 4] {
+        let warned = warnings(&[
+            "--listen",
+            "127.0.0.1:0",
+            "--max-connections",
+            &number.to_string(),
+        ]);
+        assert!(warned.contains("may need more than the"), "{warned}");
+    }
+}
+
+#[test]
 fn help_and_version_are_not_errors() {
     for flag in ["--help", "--version"] {
         let output = command(&[flag]).output().unwrap();
