@@ -11,6 +11,7 @@ use docxy::command;
 use docxy::config::Config;
 use docxy::config::load::load;
 use docxy::http::uri::Scheme;
+use docxy::limits::shortage::Shortage;
 use docxy::log::{Format, Level, Log};
 use docxy::panics;
 use docxy::reload::Reloader;
@@ -75,7 +76,8 @@ fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>
     let running = start::workers(&config, ca, log, metrics, admin)?;
     panics::tell(log);
     if let Some(acme) = acme {
-        acme.start(running.stop.clone(), log)?;
+        let started = acme.start(running.stop.clone(), log);
+        started.map_err(|error| Shortage::of("what renews the certificate by ACME", error))?;
     }
     for warning in config
         .warnings()
@@ -96,7 +98,8 @@ fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>
     let certificate_names = keeper.as_ref().map(Keeper::renames);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?;
+        .build()
+        .map_err(|error| Shortage::of("what accepts connections", error))?;
     if let Some(keeper) = keeper {
         runtime.spawn(keeper.keep(say));
     }
@@ -110,7 +113,8 @@ fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>
         log,
         metrics,
     };
-    let reloader = Reloader::start(in_use)?;
+    let reloader =
+        Reloader::start(in_use).map_err(|error| Shortage::of("what reads files anew", error))?;
     for address in admin_at {
         log.notice(format_args!("metrics at http://{address}/metrics"));
     }
@@ -123,9 +127,10 @@ async fn serve(
     reloader: Reloader,
 ) -> Result<(), Box<dyn Error>> {
     let log = running.log;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let hear = |kind| signal(kind).map_err(|error| Shortage::of("what hears signals", error));
+    let mut terminate = hear(SignalKind::terminate())?;
+    let mut interrupt = hear(SignalKind::interrupt())?;
+    let mut hangup = hear(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             reloader.request();

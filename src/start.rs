@@ -13,6 +13,7 @@ use crate::http::uri::Scheme;
 use crate::limits::admission::{Admission, Limits};
 use crate::limits::capacity;
 use crate::limits::memory;
+use crate::limits::shortage::{self, Shortage};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxy::current::Current;
@@ -216,11 +217,19 @@ pub fn workers(
     }
     let admission = Arc::new(Admission::new(limits));
     let serving = Serving::new(config, ca, &admission, log, metrics)?;
-    let start =
-        |current: &Arc<Current>| Worker::start("docxy-worker", Arc::clone(current), stop.clone());
-    let workers = serving.workers().map(start).collect::<Result<_, _>>()?;
+    let count = config.workers;
+    shortage::check_descriptors(count.get())?;
+    let start = |(number, current): (usize, &Arc<Current>)| {
+        let started = Worker::start("docxy-worker", Arc::clone(current), stop.clone());
+        started.map_err(|error| Shortage::of(format!("worker {number} of {count}"), error))
+    };
+    let workers = (1..).zip(serving.workers()).map(start);
+    let workers = workers.collect::<Result<_, _>>()?;
     let first = serving.workers().next().filter(|_| !admin.is_empty());
-    let admin = first.map(|current| Admin::start(admin, current, stop.clone()));
+    let admin = first.map(|current| {
+        let started = Admin::start(admin, current, stop.clone());
+        started.map_err(|error| Shortage::of("the worker of --admin", error))
+    });
     Ok(Running {
         admin: admin.transpose()?,
         workers,

@@ -4,4 +4,5 @@ pub mod admission;
 pub mod capacity;
 pub mod crowd;
 pub mod memory;
+pub mod shortage;
 pub mod turns;

@@ -7,15 +7,20 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::geteuid;
+use tempfile::TempDir;
 
 use crate::docxy::Docxy;
 use crate::stand::{NAME, blob, get, named, own_error, start};
 use crate::wire::answer::Act;
 use crate::wire::{Answer, Ask, Client, Gate, PATIENCE, Server};
+
+/// Process numbers are below this.
+const PIDS: u32 = 1 << 22;
 
 /// The processor time that docxy has used, in clock ticks of 10 ms: fields 14 and 15 of proc_pid_stat(5).
 fn ticks(docxy: &Docxy) -> u64 {
@@ -148,9 +153,10 @@ fn idle_upstream_connections_give_their_descriptors_too() {
     servers[0].wait_for_leaving(0);
 }
 
-/// A user of whom there is no other process, nor one of another run of these tests.
+/// A user of whom there is no other process, nor one of another test or another run of these tests.
 fn nobody_else() -> u32 {
-    2_000_000_000 + std::process::id()
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    2_000_000_000 + std::process::id() + NUMBER.fetch_add(PIDS, Ordering::Relaxed)
 }
 
 /// What begins a command that may have so many threads. That limit is on all of a user's, and root has none: so it is for
@@ -169,16 +175,56 @@ fn prlimit_threads(threads: usize) -> Command {
 
 /// docxy before an upstream by name, with so many threads at most.
 fn with_threads(threads: usize, upstream: &str) -> Docxy {
+    let args = ["--workers", "1", "--upstream", upstream];
+    let (docxy, _directory) = spawn_with_threads(threads, &args);
+    docxy.wait_for_line("listening on ");
+    docxy
+}
+
+/// docxy with so many threads at most, and where its program is.
+fn spawn_with_threads(threads: usize, args: &[&str]) -> (Docxy, TempDir) {
     // Where another user may not look there is no docxy; a copy can be had.
     let directory = tempfile::tempdir_in("/tmp").unwrap();
     fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
     let copy = directory.path().join("docxy");
     fs::copy(env!("CARGO_BIN_EXE_docxy"), &copy).unwrap();
     let mut command = prlimit_threads(threads);
-    command
-        .arg(copy)
-        .args(["--listen", "127.0.0.1:0", "--workers", "1"]);
-    Docxy::start_with(command.args(["--upstream", upstream]))
+    command.arg(copy).args(["--listen", "127.0.0.1:0"]);
+    (Docxy::spawn(command.args(args)), directory)
+}
+
+#[test]
+fn a_start_for_which_there_are_no_threads_is_one_line() {
+    let (docxy, _directory) = spawn_with_threads(3, &["--workers", "8"]);
+    let (status, lines) = docxy.wait();
+    assert_eq!((status.code(), lines.len()), (Some(1), 1), "{lines:?}");
+    for part in ["docxy: worker 3 of 8 cannot", "TasksMax=", "--workers"] {
+        assert!(lines[0].contains(part), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_start_for_which_there_are_no_descriptors_is_one_line() {
+    for count in 6..=20 {
+        let mut command = Command::new("prlimit");
+        command.args([
+            &format!("--nofile={count}"),
+            env!("CARGO_BIN_EXE_docxy"),
+            "--listen",
+            "127.0.0.1:0",
+            "--workers",
+            "2",
+        ]);
+        let (status, lines) = Docxy::spawn(&mut command).wait();
+        assert_eq!(
+            (status.code(), lines.len()),
+            (Some(1), 1),
+            "{count}: {lines:?}"
+        );
+        for part in ["docxy: 2 workers cannot", "LimitNOFILE=", "--workers"] {
+            assert!(lines[0].contains(part), "{count}: {lines:?}");
+        }
+    }
 }
 
 #[test]
