@@ -2,19 +2,22 @@
 
 use std::cmp::Ordering;
 use std::iter::zip;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::fault::{Fault, Key};
 use super::period::Period;
 use crate::http::uri::Origin;
 use crate::listen::Listen;
 use crate::tls::pairs::Pair;
+
+/// The IPv6 addresses that stand for those of IPv4 (RFC 4291 §2.5.5.2).
+const MAPPED: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96);
 
 /// More threads than this help nobody: each has a runtime and connections to upstreams of its own.
 const MAX_WORKERS: usize = 1024;
@@ -90,9 +93,47 @@ pub(super) fn parse_public_url(text: &str) -> Result<Origin, Fault> {
     })
 }
 
-/// A network, or an address alone.
+/// A network, or an address alone. One of IPv4 in the clothes of IPv6 is one of IPv4, as addresses of clients are.
 pub(super) fn parse_net(text: &str) -> Result<IpNet, String> {
     let net: Result<IpNet, _> = text.parse();
     net.or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map(canonical)
         .map_err(|_| "it is neither a network such as 10.0.0.0/8 nor an address".to_owned())
+}
+
+fn canonical(net: IpNet) -> IpNet {
+    let mapped = match net {
+        IpNet::V6(net) if MAPPED.contains(&net) => net.addr().to_ipv4_mapped(),
+        _ => None,
+    };
+    let of_ipv4 = mapped.and_then(|address| {
+        let length = net.prefix_len().checked_sub(MAPPED.prefix_len())?;
+        Ipv4Net::new(address, length).ok()
+    });
+    of_ipv4.map_or(net, IpNet::V4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_read_as_the_addresses_of_clients_are() {
+        let cases = [
+            ("::ffff:127.0.0.1", "127.0.0.1/32"),
+            ("::ffff:127.0.0.1/128", "127.0.0.1/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::FFFF:a00:0/104", "10.0.0.0/8"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::ffff:0:0/95", "::ffff:0:0/95"),
+            ("::/0", "::/0"),
+            ("::1", "::1/128"),
+            ("::127.0.0.1", "::127.0.0.1/128"),
+            ("64:ff9b::10.0.0.0/104", "64:ff9b::10.0.0.0/104"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_net(text), Ok(expected.parse().unwrap()), "{text}");
+        }
+    }
 }

@@ -153,6 +153,14 @@ fn requests_of_several_clients_share_a_connection() {
 }
 
 #[test]
+fn a_proxy_may_be_named_by_its_mapped_address() {
+    let (_registry, docxy) = guarded(&["--trusted-proxy", "::ffff:127.0.0.0/104"]);
+    let request = Ask::get("/health").field("X-Forwarded-For", "192.0.2.1");
+    assert_eq!(ask(&docxy, &request).status(), 200);
+    assert_eq!(last_client(&docxy, 1), "192.0.2.1");
+}
+
+#[test]
 fn from_anybody_else_the_fields_have_no_effect() {
     for args in [
         &[][..],

@@ -175,6 +175,8 @@ fn denied_clients_are_not_served_whatever_allows_them() {
     for (flags, status) in [
         (&["--deny-client", "10.0.0.0/8"][..], 200),
         (&["--deny-client", "127.0.0.0/8"], 403),
+        (&["--deny-client", "::ffff:127.0.0.1"], 403),
+        (&["--deny-client", "::ffff:0:0/96"], 403),
         (
             &[
                 "--allow-client",
