@@ -30,7 +30,7 @@ use self::reaching::Reaching;
 use self::settings::Settings;
 use self::upstreams::UpstreamSettings;
 use self::values::{
-    parse_admin, parse_net, parse_public_url, read_each, some_time, tls_pairs, workers,
+    check_given, parse_admin, parse_net, parse_public_url, read_each, some_time, tls_pairs, workers,
 };
 use crate::account::AccountSettings;
 use crate::acme;
@@ -104,6 +104,7 @@ impl Config {
     /// Checks what was set.
     pub fn from_settings(settings: Settings) -> Result<Config, Fault> {
         let listen = read_each("listen", &settings.listen, |text| text.parse())?;
+        check_given(&settings)?;
         let admin = settings.admin.as_deref().map(parse_admin);
         let tls_names = read_each("tls_name", &settings.tls_name, names::parse)?;
         let allow_client = read_each("allow_client", &settings.allow_client, parse_net)?;

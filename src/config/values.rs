@@ -12,6 +12,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::fault::{Fault, Key};
 use super::period::Period;
+use super::settings::Settings;
 use crate::http::uri::Origin;
 use crate::listen::Listen;
 use crate::tls::pairs::Pair;
@@ -35,6 +36,21 @@ pub(super) fn read_each<T>(
             read(text).map_err(fault)
         })
         .collect()
+}
+
+/// In a file may be empty what a flag cannot leave so.
+pub(super) fn check_given(settings: &Settings) -> Result<(), Fault> {
+    if settings.listen.is_empty() {
+        return Err(
+            Key::of("listen").fault(&"no address is given; name one, such as 127.0.0.1:5000")
+        );
+    }
+    let state_dir = settings.state_dir.as_ref();
+    if state_dir.is_some_and(|dir| dir.as_os_str().is_empty()) {
+        return Err(Key::of("state_dir")
+            .fault(&"it is empty; name a directory, or leave the line out for the usual one"));
+    }
+    Ok(())
 }
 
 /// A time that a peer has, so not none.

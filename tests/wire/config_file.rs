@@ -113,6 +113,8 @@ fn a_mistake_is_one_line_that_names_its_place() {
             ":3: listen: \"5000\": it has no port",
         ),
         ("upstream = []", ":1: upstream: no upstream is given"),
+        ("\nlisten = []", ":2: listen: no address is given"),
+        ("state_dir = ''", ":1: state_dir: it is empty"),
         (
             "[[upstream]]\nallow = ['a']",
             ":1: upstream: it has neither a name nor a url",
