@@ -6,17 +6,15 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::config::Config;
-use crate::selfmade::shelf::CA_CERTIFICATE;
-use crate::state::StateDir;
+use crate::selfmade::shelf::Shelf;
 
-/// Prints the CA in PEM.
+/// Prints the CA in PEM, if it is one that docxy would serve with.
 pub fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let dir = config.state_dir.as_ref().ok_or(NoCa { dir: None })?;
-    let found = StateDir::find(dir).read(CA_CERTIFICATE)?;
-    let pem = found.ok_or_else(|| NoCa {
+    let authority = Shelf::find_authority(dir)?.ok_or_else(|| NoCa {
         dir: Some(dir.clone()),
     })?;
-    io::stdout().write_all(&pem)?;
+    io::stdout().write_all(authority.pem().as_bytes())?;
     Ok(())
 }
 

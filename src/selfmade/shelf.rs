@@ -21,7 +21,7 @@ use crate::state::{Created, StateDir, StateError};
 const CA_KEY: &str = "ca.key";
 
 /// The certificate of the CA.
-pub const CA_CERTIFICATE: &str = "ca.crt";
+const CA_CERTIFICATE: &str = "ca.crt";
 
 /// The leaf, its key and its names.
 const LEAF: &str = "leaf.pem";
@@ -67,31 +67,33 @@ impl Shelf {
         })
     }
 
+    /// The CA that is kept in this directory, as who serves would take it; `None` if there is none.
+    pub fn find_authority(dir: &Path) -> Result<Option<Authority>, SelfMadeError> {
+        let mut shelf = Shelf::open(Some(dir))?;
+        match shelf.fault.take() {
+            Some(why) => Err(unreadable(&why)),
+            // What is to be said of its key is for who serves.
+            None => shelf.kept_authority(&mut Vec::new()),
+        }
+    }
+
     /// The CA that is kept, or a new one.
     pub fn authority(
         &mut self,
         now: SystemTime,
         said: &mut Vec<String>,
     ) -> Result<Authority, SelfMadeError> {
-        let (key, certificate) = (self.read(CA_KEY)?, self.read(CA_CERTIFICATE)?);
-        let key = match (key, &certificate) {
-            (Some(bytes), _) => self.key(&bytes, said)?,
-            (None, None) => {
+        if let Some(kept) = self.kept_authority(said)? {
+            return Ok(kept);
+        }
+        let key = match self.read(CA_KEY)? {
+            Some(bytes) => self.key(&bytes, said)?,
+            None => {
                 // First of all, so that a clock that is wrong leaves no key behind.
                 super::authority::check_clock(now)?;
                 self.new_key()?
             }
-            (None, Some(_)) => {
-                return Err(self.fault_of(
-                    CA_KEY,
-                    "is missing beside ca.crt; bring it back, or remove ca.crt too for a new CA, which all engines have to be given",
-                ));
-            }
         };
-        if let Some(certificate) = certificate {
-            self.has_ca = true;
-            return Authority::from_parts(key, &certificate).ok_or_else(|| self.foreign());
-        }
         let authority = Authority::new(key, now)?;
         if self.has_ca {
             self.has_ca = self.keep(CA_CERTIFICATE, authority.pem().as_bytes());
@@ -170,6 +172,25 @@ impl Shelf {
         Ok(key)
     }
 
+    /// The CA that is kept; `None` if it has no certificate yet.
+    fn kept_authority(
+        &mut self,
+        said: &mut Vec<String>,
+    ) -> Result<Option<Authority>, SelfMadeError> {
+        let Some(certificate) = self.read(CA_CERTIFICATE)? else {
+            return Ok(None);
+        };
+        let Some(key) = self.read(CA_KEY)? else {
+            return Err(self.fault_of(
+                CA_KEY,
+                "is missing beside ca.crt; bring it back, or remove ca.crt too for a new CA, which all engines have to be given",
+            ));
+        };
+        let key = self.key(&key, said)?;
+        let authority = Authority::from_parts(key, &certificate);
+        authority.ok_or_else(|| self.foreign()).map(Some)
+    }
+
     /// A key that was read; a warning if others can read it as well.
     fn key(&mut self, bytes: &[u8], said: &mut Vec<String>) -> Result<KeyPair, SelfMadeError> {
         let key = str::from_utf8(bytes).ok().map(KeyPair::from_pem);
@@ -195,11 +216,7 @@ impl Shelf {
         let Some(state) = &self.state else {
             return Ok(None);
         };
-        state.read(name).map_err(|error| {
-            SelfMadeError(format!(
-                "{error}; let docxy's user read it, or name another directory with --state-dir"
-            ))
-        })
+        state.read(name).map_err(|error| unreadable(&error))
     }
 
     /// Whether it is kept now.
@@ -225,4 +242,10 @@ impl Shelf {
     fn fault_of(&self, name: &str, what: impl fmt::Display) -> SelfMadeError {
         SelfMadeError(format!("{} {what}", self.path_of(name).display()))
     }
+}
+
+fn unreadable(why: &dyn fmt::Display) -> SelfMadeError {
+    SelfMadeError(format!(
+        "{why}; let docxy's user read it, or name another directory with --state-dir"
+    ))
 }

@@ -35,6 +35,13 @@ fn start(dir: &Path, args: &[&str]) -> Docxy {
     Docxy::start_with(&mut command(dir, args))
 }
 
+/// `docxy ca` of the state in `dir`.
+fn ca(dir: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(["ca", "--state-dir"]).arg(dir);
+    command
+}
+
 fn trusting(pem: &[u8]) -> Arc<ClientConfig> {
     Arc::new(tls::trusting(CertificateDer::from_pem_slice(pem).unwrap()))
 }
@@ -106,7 +113,7 @@ fn without_a_self_made_certificate_there_is_no_ca() {
     assert_eq!(response.status(), 404);
     let dir = tempfile::tempdir().unwrap();
     for dir in [dir.path(), Path::new("/nowhere")] {
-        let line = refused(Command::new(BINARY).args(["ca", "--state-dir"]).arg(dir));
+        let line = refused(&mut ca(dir));
         assert!(
             line.contains(dir.to_str().unwrap()) && line.contains("--state-dir"),
             "{line}"
@@ -193,6 +200,7 @@ fn what_is_damaged_is_named_and_left_as_it_is() {
     for (name, bytes, named) in [
         ("ca.key", &b"not a key"[..], "ca.key"),
         ("ca.crt", b"not a certificate", "ca.crt"),
+        ("ca.crt", b"", "ca.crt"),
         ("version", b"2\n", "--state-dir"),
     ] {
         let dir = tempfile::tempdir().unwrap();
@@ -203,8 +211,42 @@ fn what_is_damaged_is_named_and_left_as_it_is() {
             line.contains(named) && line.contains(dir.path().to_str().unwrap()),
             "{line}"
         );
+        assert_eq!(line, refused(&mut ca(dir.path())));
         assert_eq!(fs::read(dir.path().join(name)).unwrap(), bytes);
     }
+}
+
+#[test]
+fn no_other_file_is_printed_as_the_ca() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for dir in [&dir, &other] {
+        drop(start(dir.path(), &[]));
+    }
+    let (key, certificate) = (dir.path().join("ca.key"), dir.path().join("ca.crt"));
+    for foreign in [&other.path().join("ca.crt"), &key] {
+        fs::copy(foreign, &certificate).unwrap();
+        let line = refused(&mut ca(dir.path()));
+        assert!(
+            line.contains("ca.crt is not what docxy made for ca.key"),
+            "{line}"
+        );
+        assert_eq!(line, refused(&mut command(dir.path(), &[])));
+    }
+    fs::remove_file(&key).unwrap();
+    let line = refused(&mut ca(dir.path()));
+    assert!(line.contains("ca.key is missing"), "{line}");
+    fs::remove_file(&certificate).unwrap();
+    fs::remove_dir_all(other.path()).unwrap();
+    fs::write(other.path(), "").unwrap();
+    for (dir, why) in [(&dir, "there is no CA in"), (&other, "--state-dir")] {
+        let line = refused(&mut ca(dir.path()));
+        assert!(
+            line.contains(why) && line.contains(dir.path().to_str().unwrap()),
+            "{line}"
+        );
+    }
+    assert!(!key.exists(), "nothing is made");
+    fs::remove_file(other.path()).unwrap();
 }
 
 /// The same command without the right to pass over permissions, which root has.
