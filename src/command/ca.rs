@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use super::not_printed;
 use crate::config::Config;
 use crate::selfmade::shelf::Shelf;
 
@@ -14,8 +15,8 @@ pub fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let authority = Shelf::find_authority(dir)?.ok_or_else(|| NoCa {
         dir: Some(dir.clone()),
     })?;
-    io::stdout().write_all(authority.pem().as_bytes())?;
-    Ok(())
+    let printed = io::stdout().write_all(authority.pem().as_bytes());
+    Ok(printed.map_err(|error| not_printed(&error))?)
 }
 
 /// No CA has been made, or not there.
