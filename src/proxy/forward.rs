@@ -216,12 +216,11 @@ impl Proxy {
             (None, None) => bearer.realm.clone(),
         };
         let mut head = HeadWriter::answer(status, reason);
-        rewrite::response_fields(&mut head, from, &view, realm).map_err(|error| {
+        let written = rewrite::response_fields(&mut head, from, &view, realm);
+        let is_dated = written.map_err(|error| {
             let why = format_args!("{}: its challenge: {error}", target.origin);
             Answer::error(502, "UNAVAILABLE", why)
         })?;
-        let is_dated =
-            from.fields.contains("date") && !from.fields.has_element("connection", "date");
         if !is_dated {
             head.field_of("Date", httpdate::HttpDate::from(SystemTime::now()));
         }

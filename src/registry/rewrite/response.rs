@@ -92,7 +92,8 @@ pub enum Source {
     Elsewhere,
 }
 
-/// Writes the end-to-end fields of an answer as the client is to see them. Challenges get the realm that `realm` names.
+/// Writes the end-to-end fields of an answer as the client is to see them, and says whether a `Date` is among them. Challenges
+/// get the realm that `realm` names.
 ///
 /// Fails if a challenge of the upstream cannot be read, and so cannot be kept from sending the client elsewhere.
 pub fn response_fields(
@@ -100,8 +101,8 @@ pub fn response_fields(
     head: &ResponseHead,
     view: &View<'_>,
     mut realm: impl FnMut(&Bearer) -> String,
-) -> Result<(), ChallengeError> {
-    let mut length = view.length;
+) -> Result<bool, ChallengeError> {
+    let (mut length, mut is_dated) = (view.length, false);
     let is_private = view.is_private();
     for line in head.fields.end_to_end() {
         let (name, value) = (line.name, line.value);
@@ -124,6 +125,10 @@ pub fn response_fields(
             Treatment::Range if view.status != head.status => {}
             Treatment::Caching if is_private => {}
             Treatment::Drop => {}
+            Treatment::Date => {
+                is_dated = true;
+                out.copy(line);
+            }
             Treatment::Pass
             | Treatment::Link
             | Treatment::Location
@@ -140,7 +145,7 @@ pub fn response_fields(
     if let Some(ns) = view.place.namespace() {
         out.field("OCI-Namespace", ns);
     }
-    Ok(())
+    Ok(is_dated)
 }
 
 /// What becomes of a field of an answer.
@@ -153,11 +158,13 @@ enum Treatment {
     Location,
     Caching,
     Range,
+    Date,
 }
 
 impl Treatment {
     fn of(name: &[u8]) -> Treatment {
         match name.len() {
+            4 if name.eq_ignore_ascii_case(b"date") => Treatment::Date,
             4 if name.eq_ignore_ascii_case(b"link") => Treatment::Link,
             8 if name.eq_ignore_ascii_case(b"location") => Treatment::Location,
             13 if name.eq_ignore_ascii_case(b"content-range") => Treatment::Range,
