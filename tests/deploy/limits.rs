@@ -7,8 +7,16 @@ use docxy::timeouts;
 
 use super::text;
 
-const WAITS: [(&str, Duration); 9] = [
+const WAITS: [(&str, Duration); 11] = [
     ("a client's request head", timeouts::CLIENT_HEAD),
+    (
+        "the body of a request, where it is read",
+        timeouts::CLIENT_HEAD,
+    ),
+    (
+        "the body of a request that is refused anyway",
+        timeouts::DISCARD,
+    ),
     ("a client's idle connection", timeouts::CLIENT_IDLE),
     (
         "the first request of a connection that came just before a stop",
