@@ -164,9 +164,13 @@ async fn failed(tcp: &TcpStream) {
 }
 
 fn has_nothing(tcp: &TcpStream) -> bool {
-    let mut byte = [MaybeUninit::uninit()];
-    let peeked = SockRef::from(tcp).peek(&mut byte);
-    matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    matches!(peek(tcp), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// Whether a byte (1) or the end (0) has come; fails with [`io::ErrorKind::WouldBlock`] if nothing has. The system is asked, since
+/// the runtime learns of what has come only when it waits.
+pub fn peek(tcp: &TcpStream) -> io::Result<usize> {
+    SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()])
 }
 
 /// Fails with [`io::ErrorKind::WouldBlock`] if it has none; a broken connection has room for the error.

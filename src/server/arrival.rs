@@ -1,18 +1,16 @@
 //! A connection's way from its acceptance to its first request: whose it is, whether there is room for it, and TLS.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 
-use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::time::{sleep, timeout};
 
 use crate::answer::Answer;
 use crate::behind;
 use crate::conn::Conn;
-use crate::conn::stream::Stream;
+use crate::conn::stream::{self, Stream};
 use crate::http::proxy_protocol::Ends;
 use crate::http::uri::Scheme;
 use crate::limits::admission::{Admission, Full, Place};
@@ -212,9 +210,7 @@ async fn introduced(
     let header = header.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     if header.is_ok() {
         // Where nothing has come behind it, the runtime is to know, so that the connection is idle and not taken for readable.
-        let _ = tcp.try_io(Interest::READABLE, || {
-            SockRef::from(&*tcp).peek(&mut [MaybeUninit::uninit()])
-        });
+        let _ = tcp.try_io(Interest::READABLE, || stream::peek(tcp));
     }
     match &header {
         Ok(_) => {}

@@ -5,12 +5,11 @@ mod socks;
 
 use std::fmt;
 use std::io;
-use std::mem::MaybeUninit;
 
-use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use crate::conn::stream;
 use crate::egress::gateway::Gateway;
 use crate::egress::proxy::Protocol;
 use crate::http::uri::Origin;
@@ -120,8 +119,7 @@ pub(super) async fn open(
     };
     let opened = timeout_at(by, opened).await;
     let tcp = opened.unwrap_or(Err(ProxyFault::Slow))?;
-    // The system is asked, since the runtime learns of what has come only when it waits.
-    match SockRef::from(&tcp).peek(&mut [MaybeUninit::uninit()]) {
+    match stream::peek(&tcp) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(tcp),
         Err(error) => Err(ProxyFault::Broken(error)),
         Ok(0) => Err(ProxyFault::Broken(io::ErrorKind::UnexpectedEof.into())),
@@ -137,6 +135,7 @@ fn surplus() -> ProxyFault {
 mod tests {
     use std::time::Duration;
 
+    use socket2::SockRef;
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
