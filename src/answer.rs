@@ -144,6 +144,14 @@ impl Answer {
         self
     }
 
+    /// Says how long to wait, as whoever has to be waited for has said it.
+    pub fn after(self, retry_after: Option<String>) -> Answer {
+        match retry_after {
+            Some(value) => self.with("Retry-After", value),
+            None => self,
+        }
+    }
+
     /// Whether the connection has to be closed after it.
     pub fn closes(&self) -> bool {
         self.end == End::Closes

@@ -136,6 +136,11 @@ impl Fields {
         }
     }
 
+    /// The value of the first field of this name, if it is UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        str::from_utf8(self.first(name)?).ok()
+    }
+
     /// Whether a field of this name stands there.
     pub fn contains(&self, name: &str) -> bool {
         self.first(name).is_some()

@@ -64,10 +64,7 @@ impl Proxy {
             429 => Answer::error(429, "TOOMANYREQUESTS", why),
             _ => Answer::error(503, "UNAVAILABLE", why),
         };
-        match failing.retry_after {
-            Some(value) => answer.with("Retry-After", value),
-            None => answer,
-        }
+        answer.after(failing.retry_after)
     }
 
     /// A realm that docxy does not ask, and how to let it.
@@ -97,13 +94,9 @@ impl Proxy {
         let reply = self.travel(&mut journey, trace).await?;
         self.learn(&journey, &reply);
         let status = reply.head.status;
-        let failing = (status == 429 || status >= 500).then(|| {
-            let retry_after = reply.head.fields.first("retry-after");
-            let retry_after = retry_after.and_then(|value| str::from_utf8(value).ok());
-            Failing {
-                status,
-                retry_after: retry_after.map(str::to_owned),
-            }
+        let failing = (status == 429 || status >= 500).then(|| Failing {
+            status,
+            retry_after: reply.head.fields.text("retry-after").map(str::to_owned),
         });
         reply.discard(&self.client);
         Ok(failing)

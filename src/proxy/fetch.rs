@@ -161,8 +161,7 @@ impl Proxy {
             .await
             .map_err(NoToken::Mishap)?;
         if reply.head.status != 200 {
-            let retry_after = reply.head.fields.first("retry-after");
-            let retry_after = retry_after.and_then(|value| str::from_utf8(value).ok());
+            let retry_after = reply.head.fields.text("retry-after");
             let refused = NoToken::Refused(reply.head.status, retry_after.map(str::to_owned));
             reply.discard(&self.client);
             return Err(refused);

@@ -293,11 +293,7 @@ impl Proxy {
             }
             // The client waits as long as the token server wants docxy to.
             NoToken::Refused(429, retry_after) => {
-                let answer = Answer::error(429, "TOOMANYREQUESTS", said);
-                match retry_after {
-                    Some(value) => answer.with("Retry-After", value),
-                    None => answer,
-                }
+                Answer::error(429, "TOOMANYREQUESTS", said).after(retry_after)
             }
             _ => Answer::error(502, "UNAVAILABLE", said),
         }

@@ -242,7 +242,7 @@ impl Asking<'_> {
 
 /// A field that may be shown: in ASCII, and not for long.
 pub(super) fn text(fields: &Fields, name: &str) -> Option<String> {
-    let value = str::from_utf8(fields.first(name)?).ok()?;
+    let value = fields.text(name)?;
     let is_plain = value.len() <= MAX_SHOWN && value.bytes().all(|b| matches!(b, b' '..=b'~'));
     is_plain.then(|| value.to_owned())
 }

@@ -254,7 +254,7 @@ fn wants_login(head: &ResponseHead) -> bool {
 
 /// By how many seconds the clock of an answer differs from this machine's, if that is worth a word.
 fn skew(head: &ResponseHead) -> Option<u64> {
-    let date = str::from_utf8(head.fields.first("date")?).ok()?;
+    let date = head.fields.text("date")?;
     let date = httpdate::parse_http_date(date).ok()?;
     let now = std::time::SystemTime::now();
     let differs = now
