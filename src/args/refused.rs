@@ -137,9 +137,8 @@ impl Refused<'_> {
         let takes_path = |flag: &Arg| flag.get_value_parser().type_id() == TypeId::of::<PathBuf>();
         let mut before = OsStr::new("");
         for word in self.typed.iter().skip(1) {
-            let name = word.as_bytes().split(|&byte| byte == b'=').next();
-            let own = name.filter(|name| name.starts_with(b"--"));
-            let name = own.map_or(before, OsStr::from_bytes).to_string_lossy();
+            let own = Some(name_in(word)).filter(|name| name.as_bytes().starts_with(b"--"));
+            let name = own.unwrap_or(before).to_string_lossy();
             let flag = self.find(&name);
             if word.to_str().is_none() && !flag.is_some_and(takes_path) {
                 return Some(flag.map_or_else(|| format!("{word:?}"), |_| name.into_owned()));
@@ -160,8 +159,7 @@ impl Refused<'_> {
     }
 
     fn find(&self, name: &str) -> Option<&Arg> {
-        let commands = std::iter::once(self.command).chain(self.command.get_subcommands());
-        commands.filter_map(|command| flag_of(command, name)).next()
+        self.flags().find(|flag| is_called(flag, name))
     }
 
     fn flags(&self) -> impl Iterator<Item = &Arg> {
@@ -170,12 +168,8 @@ impl Refused<'_> {
     }
 
     fn is_typed(&self, flag: &Arg) -> bool {
-        let is_it = |word: &OsString| {
-            let name = word.as_bytes().split(|&byte| byte == b'=').next();
-            let name = name.and_then(|name| str::from_utf8(name).ok());
-            name.is_some_and(|name| is_called(flag, name))
-        };
-        self.typed.iter().any(is_it)
+        let mut names = self.typed.iter().filter_map(|word| name_in(word).to_str());
+        names.any(|name| is_called(flag, name))
     }
 
     /// What clap says of it, or the first of what it says.
@@ -186,6 +180,12 @@ impl Refused<'_> {
             _ => None,
         }
     }
+}
+
+/// What stands before a `=`, or all of it.
+fn name_in(word: &OsStr) -> &OsStr {
+    let name = word.as_bytes().split(|&byte| byte == b'=').next();
+    name.map_or(word, OsStr::from_bytes)
 }
 
 fn flag_of<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
