@@ -51,6 +51,13 @@ pub enum Side {
     Client(io::Error),
 }
 
+impl Side {
+    /// The client has gone while nothing was written to it.
+    pub fn client_left() -> Side {
+        Side::Client(io::ErrorKind::ConnectionAborted.into())
+    }
+}
+
 impl fmt::Display for RelayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.side {
@@ -270,7 +277,7 @@ async fn while_there<T>(
     tokio::select! {
         biased;
         come = upstream => come.map_err(Side::Upstream),
-        () = client.broken() => Err(Side::Client(io::ErrorKind::ConnectionAborted.into())),
+        () = client.broken() => Err(Side::client_left()),
     }
 }
 

@@ -76,24 +76,24 @@ impl<'a> Exchange<'a> {
             };
             passed += error.passed;
             let error = RelayError { passed, ..error };
-            match (unfinished.as_deref_mut(), &error.side) {
+            let error = match (unfinished.as_deref_mut(), &error.side) {
                 (Some(unfinished), Side::Upstream(_)) if error.head_passed => {
                     self.say_why(&format!("{}: {error}", self.trace.asked()));
                     match Box::pin(self.go_on(unfinished, passed)).await {
-                        Ok(Some(rest)) => reply = rest,
-                        Ok(None) => return self.break_off(error, status, framing).await,
-                        Err(gone) => {
-                            let side = Side::Client(gone);
-                            let error = RelayError { side, ..error };
-                            return self.break_off(error, status, framing).await;
+                        Ok(Some(rest)) => {
+                            reply = rest;
+                            continue;
                         }
+                        Ok(None) => error,
+                        Err(side) => RelayError { side, ..error },
                     }
                 }
                 _ => {
                     drop(reply);
-                    return self.break_off(error, status, framing).await;
+                    error
                 }
-            }
+            };
+            return self.break_off(error, status, framing).await;
         }
     }
 
@@ -102,7 +102,7 @@ impl<'a> Exchange<'a> {
         &mut self,
         unfinished: &mut Unfinished,
         passed: u64,
-    ) -> io::Result<Option<Box<Reply>>> {
+    ) -> Result<Option<Box<Reply>>, Side> {
         let request = Request {
             head: self.head,
             target: self.head.target(),
@@ -114,7 +114,7 @@ impl<'a> Exchange<'a> {
         tokio::select! {
             biased;
             // First: for a client that has left nothing more is asked.
-            () = self.client.broken() => Err(io::ErrorKind::ConnectionAborted.into()),
+            () = self.client.broken() => Err(Side::client_left()),
             rest = proxy.resume(&request, unfinished, passed, trace) => Ok(rest),
         }
     }
