@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Display;
+use std::io;
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -89,11 +90,8 @@ fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>
     }
     let say = move |line: &str| log.notice(format_args!("{line}"));
     config.ways().iter().for_each(|way| say(way));
-    let https = bound.iter().find(|bound| bound.scheme == Scheme::Https);
-    if let (Some(keeper), Some(https)) = (&keeper, https) {
-        for line in keeper.lines(https.tcp.local_addr()?.port()) {
-            say(&line);
-        }
+    if let Some(keeper) = &keeper {
+        tell_of_ca(keeper, &bound, say)?;
     }
     let certificate_names = keeper.as_ref().map(Keeper::renames);
     let runtime = runtime::Builder::new_current_thread()
@@ -119,6 +117,15 @@ fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>
         log.notice(format_args!("metrics at http://{address}/metrics"));
     }
     runtime.block_on(serve(bound, running, reloader))
+}
+
+/// Says what to do on the engines' machines where docxy has made its certificate.
+fn tell_of_ca(keeper: &Keeper, bound: &[Bound], say: impl Fn(&str)) -> io::Result<()> {
+    if let Some(https) = bound.iter().find(|bound| bound.scheme == Scheme::Https) {
+        let lines = keeper.lines(https.tcp.local_addr()?.port());
+        lines.iter().for_each(|line| say(line));
+    }
+    Ok(())
 }
 
 async fn serve(
