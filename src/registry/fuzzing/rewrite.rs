@@ -157,10 +157,10 @@ fn check_answer(sent: &ResponseHead, source: Source, by_account: bool, length: O
         length,
     };
     let mut out = HeadWriter::answer(sent.status, sent.reason());
-    if response_fields(&mut out, sent, &view, |_| REALM.to_owned()).is_err() {
+    let Ok(is_dated) = response_fields(&mut out, sent, &view, |_| REALM.to_owned()) else {
         assert!(sent.fields.contains("www-authenticate") && source != Source::Elsewhere);
         return;
-    }
+    };
     let written = out.finish();
     let lines = written.windows(2).filter(|pair| pair == b"\r\n").count();
     let Ok(head) = ResponseHead::parse(Bytes::from(written)) else {
@@ -169,6 +169,7 @@ fn check_answer(sent: &ResponseHead, source: Source, by_account: bool, length: O
     };
     assert_eq!(lines, head.fields.iter().count() + 2);
     assert_eq!((head.status, head.reason()), (sent.status, sent.reason()));
+    assert_eq!(head.fields.contains("date"), is_dated);
     let said = head
         .fields
         .only("content-length")
@@ -189,12 +190,7 @@ fn check_answer(sent: &ResponseHead, source: Source, by_account: bool, length: O
     );
     assert!(source != Source::Elsewhere || !head.fields.contains("www-authenticate"));
     if source != Source::Upstream || by_account {
-        assert_eq!(head.fields.only("cache-control"), Ok(Some(&b"private"[..])));
-        let is_for_caches = |name: &[u8]| {
-            let name = name.to_ascii_lowercase();
-            FOR_CACHES.contains(&&*name) || name.ends_with(b"-cache-control")
-        };
-        assert!(!head.fields.iter().any(|(name, _)| is_for_caches(name)));
+        check_private(&head.fields);
     }
     let changed: &[&str] = &[
         "content-length",
@@ -205,6 +201,16 @@ fn check_answer(sent: &ResponseHead, source: Source, by_account: bool, length: O
         "location",
     ];
     assert_in_order(&head.fields, &sent.fields, changed);
+}
+
+/// No shared cache may keep it, whatever it goes by.
+fn check_private(written: &Fields) {
+    assert_eq!(written.only("cache-control"), Ok(Some(&b"private"[..])));
+    let is_for_caches = |name: &[u8]| {
+        let name = name.to_ascii_lowercase();
+        FOR_CACHES.contains(&&*name) || name.ends_with(b"-cache-control")
+    };
+    assert!(!written.iter().any(|(name, _)| is_for_caches(name)));
 }
 
 /// No field is of one connection, by its name or because `Connection` names it, but those that docxy writes itself.
