@@ -29,6 +29,18 @@ fn serving(blob: Blob) -> Server {
     Server::start(move |request| blob.answer(request))
 }
 
+/// A registry that sends to `whole` for a blob, and to `rest` for a part of one.
+fn redirecting(whole: String, rest: String) -> Server {
+    Server::start(move |request| {
+        let location = if request.head.has("range") {
+            &rest
+        } else {
+            &whole
+        };
+        Answer::redirect("307 Temporary Redirect", location)
+    })
+}
+
 #[test]
 fn a_body_that_breaks_off_anywhere_goes_on() {
     let bytes = noise(100_000);
@@ -214,14 +226,7 @@ fn an_expired_url_is_asked_for_anew() {
             },
         );
     let (old, new) = (format!("{}/old", cdn.url()), format!("{}/new", cdn.url()));
-    let registry = Server::start(move |request| {
-        let location = if request.head.has("range") {
-            &new
-        } else {
-            &old
-        };
-        Answer::redirect("307 Temporary Redirect", location)
-    });
+    let registry = redirecting(old, new);
     let docxy = before(&registry);
     let signed_in = Ask::get(&blob()).field("Authorization", "Bearer t");
     assert!(ask(&docxy, &signed_in).complete().body == bytes);
@@ -245,14 +250,7 @@ fn another_store_may_tag_the_same_bytes_otherwise() {
     };
     let (one, two) = (store("\"one\""), store("\"two\""));
     let (first, second) = (format!("{}/x", one.url()), format!("{}/x", two.url()));
-    let registry = Server::start(move |request| {
-        let location = if request.head.has("range") {
-            &second
-        } else {
-            &first
-        };
-        Answer::redirect("307 Temporary Redirect", location)
-    });
+    let registry = redirecting(first, second);
     let docxy = before(&registry);
     assert!(get(&docxy, &blob()).complete().body == bytes);
     assert_eq!((one.lines().len(), two.lines().len()), (2, 1));
