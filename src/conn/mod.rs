@@ -137,7 +137,12 @@ impl Conn {
         self.buffer.is_empty() && self.stream.is_silent()
     }
 
-    /// The same without asking the system: a connection that is kept is looked at again before it is used.
+    /// Whether nothing more has come than what is buffered. The system is asked.
+    pub fn is_silent(&mut self) -> bool {
+        self.stream.is_silent()
+    }
+
+    /// As [`Conn::is_quiet`] without asking the system: a connection that is kept is looked at again before it is used.
     pub fn seems_quiet(&mut self) -> bool {
         self.buffer.is_empty() && self.stream.seems_silent()
     }

@@ -92,7 +92,8 @@ impl Session<'_> {
             biased;
             readable = timeout(timeouts::CLIENT_IDLE, self.client.idle()) => matches!(readable, Ok(Ok(()))),
             () = self.stop.requested() => false,
-            () = self.admission.idle.pushed_out() => false,
+            // A request may have come of which the runtime does not know yet.
+            () = self.admission.idle.pushed_out() => !self.client.is_silent(),
         }
     }
 
