@@ -218,7 +218,7 @@ pub fn workers(
     let admission = Arc::new(Admission::new(limits));
     let serving = Serving::new(config, ca, &admission, log, metrics)?;
     let count = config.workers;
-    shortage::check_descriptors(count.get())?;
+    shortage::check_workers(count.get())?;
     let start = |(number, current): (usize, &Arc<Current>)| {
         let started = Worker::start("docxy-worker", Arc::clone(current), stop.clone());
         started.map_err(|error| Shortage::of(format!("worker {number} of {count}"), error))

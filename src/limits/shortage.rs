@@ -18,14 +18,17 @@ const BESIDE_WORKERS: usize = 3;
 pub struct Shortage {
     what: String,
     error: io::Error,
+    /// What else helps than to have more.
+    or: &'static str,
 }
 
 impl Shortage {
-    /// Why `what` was not started.
+    /// Why `what`, one of the workers or something beside them, was not started.
     pub fn of(what: impl Into<String>, error: io::Error) -> Shortage {
         Shortage {
             what: what.into(),
             error,
+            or: ", or have fewer --workers",
         }
     }
 }
@@ -43,21 +46,33 @@ impl fmt::Display for Shortage {
             }
             _ => "see what the system says of it",
         })?;
-        f.write_str(", or have fewer --workers")
+        f.write_str(self.or)
     }
 }
 
 impl Error for Shortage {}
 
-/// Whether the runtimes of so many workers, and those beside them, will have their descriptors: these are taken for a moment.
-/// A runtime for which there are too few panics.
-pub fn check_descriptors(workers: usize) -> Result<(), Shortage> {
-    let runtimes = workers + BESIDE_WORKERS;
+/// Whether the runtimes of so many workers, and those beside them, will have their descriptors.
+pub fn check_workers(workers: usize) -> Result<(), Shortage> {
+    let short = |error| Shortage::of(format!("{workers} workers"), error);
+    take_descriptors(workers + BESIDE_WORKERS).map_err(short)
+}
+
+/// Whether a `command` that has one runtime will have its descriptors.
+pub fn check_command(command: &str) -> Result<(), Shortage> {
+    take_descriptors(1).map_err(|error| Shortage {
+        what: command.to_owned(),
+        error,
+        or: "",
+    })
+}
+
+/// Takes the descriptors of so many runtimes for a moment: a runtime for which there are too few panics.
+fn take_descriptors(runtimes: usize) -> io::Result<()> {
     // And the two that all runtimes share.
     let pairs = (runtimes * OF_A_RUNTIME + 2).div_ceil(2);
     let taken: io::Result<Vec<_>> = (0..pairs).map(|_| UnixStream::pair()).collect();
-    let short = |error| Shortage::of(format!("{workers} workers"), error);
-    taken.map(drop).map_err(short)
+    taken.map(drop)
 }
 
 #[cfg(test)]

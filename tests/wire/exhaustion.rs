@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::fs::Permissions;
 use std::net::TcpStream;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -203,26 +204,35 @@ fn a_start_for_which_there_are_no_threads_is_one_line() {
     }
 }
 
+/// How docxy with these arguments ends where it may have no more than so many descriptors.
+fn ends_with_descriptors(count: usize, args: &[&str]) -> (Option<i32>, Vec<String>) {
+    let mut command = Command::new("prlimit");
+    command.args([&format!("--nofile={count}"), env!("CARGO_BIN_EXE_docxy")]);
+    let (status, lines) = Docxy::spawn(command.args(args)).wait();
+    (status.code(), lines)
+}
+
 #[test]
 fn a_start_for_which_there_are_no_descriptors_is_one_line() {
-    for count in 6..=20 {
-        let mut command = Command::new("prlimit");
-        command.args([
-            &format!("--nofile={count}"),
-            env!("CARGO_BIN_EXE_docxy"),
-            "--listen",
-            "127.0.0.1:0",
-            "--workers",
-            "2",
-        ]);
-        let (status, lines) = Docxy::spawn(&mut command).wait();
-        assert_eq!(
-            (status.code(), lines.len()),
-            (Some(1), 1),
-            "{count}: {lines:?}"
-        );
-        for part in ["docxy: 2 workers cannot", "LimitNOFILE=", "--workers"] {
-            assert!(lines[0].contains(part), "{count}: {lines:?}");
+    let commands: [(&[&str], RangeInclusive<usize>, &[&str]); 2] = [
+        (
+            &["--listen", "127.0.0.1:0", "--workers", "2"],
+            6..=20,
+            &["docxy: 2 workers cannot", "LimitNOFILE=", "--workers"],
+        ),
+        (
+            &["--upstream", "http://127.0.0.1:1", "check"],
+            4..=8,
+            &["docxy: docxy check cannot be started", "ulimit -n"],
+        ),
+    ];
+    for (args, counts, parts) in commands {
+        for count in counts {
+            let (code, lines) = ends_with_descriptors(count, args);
+            assert_eq!((code, lines.len()), (Some(1), 1), "{count}: {lines:?}");
+            for part in parts {
+                assert!(lines[0].contains(part), "{count}: {lines:?}");
+            }
         }
     }
 }

@@ -34,6 +34,7 @@ use crate::config::Config;
 use crate::egress::{Egress, EgressSettings};
 use crate::http::uri::Origin;
 use crate::limits::admission::{Admission, Limits};
+use crate::limits::shortage;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
@@ -87,6 +88,7 @@ impl Error for Failed {}
 
 /// Checks, and prints what it finds. An error says that something is not well.
 pub fn run(check: &Check, config: &Config) -> Result<(), Box<dyn Error>> {
+    shortage::check_command("docxy check")?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
