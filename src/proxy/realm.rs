@@ -114,7 +114,7 @@ impl Realms {
 }
 
 impl Realm {
-    /// Checks a realm that an upstream at an address of class `from` has announced (design §4).
+    /// Checks a realm that an upstream at an address of class `from` has announced.
     fn new(
         table: &Table,
         upstream: UpstreamId,

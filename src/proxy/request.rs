@@ -70,7 +70,7 @@ impl Request<'_> {
 
     /// Whether `Authorization` may go to an upstream for which the client has this identity.
     ///
-    /// Bearer tokens were given for what they are used for; a login was stored for a Host (design §4).
+    /// Bearer tokens were given for what they are used for; a login was stored for a Host.
     pub fn credentials(&self, identity: Identity) -> Credentials<'static> {
         if self.has_placeholder() || (identity == Identity::Anonymous && self.has_login()) {
             Credentials::Withheld

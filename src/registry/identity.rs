@@ -1,4 +1,4 @@
-//! Whose login may go to which upstream (design §4).
+//! Whose login may go to which upstream.
 
 use super::table::{Table, UpstreamId};
 

@@ -1,4 +1,4 @@
-//! `Link` (RFC 8288) and `Location` in the client's view (design §6): what points at the upstream points through docxy.
+//! `Link` (RFC 8288) and `Location` in the client's view: what points at the upstream points through docxy.
 
 use super::route::place::{Place, without_ns};
 use crate::http::uri::{Target, split_query};

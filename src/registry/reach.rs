@@ -1,4 +1,4 @@
-//! What kind of place an address is, for the address check of redirects and realms (design §5).
+//! What kind of place an address is, for the address check of redirects and realms.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! Which redirects are followed, and where they may lead (design §5, RFC 9110 §15.4).
+//! Which redirects are followed, and where they may lead (RFC 9110 §15.4).
 
 use core::fmt;
 use core::net::IpAddr;

@@ -19,7 +19,7 @@ pub struct UpstreamError {
     pub fault: Fault,
 }
 
-/// The kinds of upstream faults; each has its own status (design §6).
+/// The kinds of upstream faults; each has its own status.
 #[derive(Debug)]
 pub enum Fault {
     /// There is no connection to it.

@@ -221,7 +221,7 @@ impl Player<'_> {
     }
 }
 
-/// design §6: a TLS ClientHello on a plain port gets a real `HTTP/1.0 400` answer, after which clients go on.
+/// A TLS ClientHello on a plain port gets a real `HTTP/1.0 400` answer, after which clients go on.
 fn refusal_of_tls(line: &mut Line) {
     let response = line.client.receive("GET").complete();
     assert_eq!(response.status(), 400);

@@ -1,5 +1,5 @@
-//! What a client or an upstream may send, as two tables: bytes, and what has to become of them on both sides of docxy
-//! (design §6, §7). Their rows are of RFC 9112 and RFC 9110, and of the classes of bugs that proxies have had.
+//! What a client or an upstream may send, as two tables: bytes, and what has to become of them on both sides of docxy.
+//! Their rows are of RFC 9112 and RFC 9110, and of the classes of bugs that proxies have had.
 //!
 //! Each row is run in one piece, byte by byte, and with TLS on both sides.
 #![allow(clippy::unwrap_used, unreachable_pub)]

@@ -1,4 +1,4 @@
-//! A client that takes docxy for a proxy writes a whole URI; it has to be one of docxy's own (design §7).
+//! A client that takes docxy for a proxy writes a whole URI; it has to be one of docxy's own.
 
 use crate::stand::{MANIFEST, ask, before_with};
 use crate::wire::{Answer, Ask, Server};

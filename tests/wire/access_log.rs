@@ -1,4 +1,4 @@
-//! One line per request on stderr, in a fixed order, without secrets (design §2, §4; issue 2, observability).
+//! One line per request on stderr, in a fixed order, without secrets.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

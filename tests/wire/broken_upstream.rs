@@ -1,5 +1,4 @@
-//! Upstreams that refuse, vanish, stay silent or talk nonsense: a clear status, their connection closed, docxy well
-//! (design §6, §7).
+//! Upstreams that refuse, vanish, stay silent or talk nonsense: a clear status, their connection closed, docxy well.
 
 use std::net::TcpListener;
 use std::time::Instant;

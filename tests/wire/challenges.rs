@@ -1,4 +1,4 @@
-//! Every 401 of an upstream has its Bearer realm rewritten, and only that (design §4).
+//! Every 401 of an upstream has its Bearer realm rewritten, and only that.
 
 use crate::stand::{MANIFEST, ask, before, before_with, blob, get};
 use crate::wire::{Answer, Ask, Response, Server};

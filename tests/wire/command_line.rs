@@ -1,4 +1,4 @@
-//! The command line: what cannot work ends at once with one line that says why, open doors warn (design §2).
+//! The command line: what cannot work ends at once with one line that says why, open doors warn.
 
 use std::net::TcpListener;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What docxy does to fields and statuses on their way, in both directions (design §6).
+//! What docxy does to fields and statuses on their way, in both directions.
 
 use crate::stand::{MANIFEST, ask, before, blob, fields, get, own_error, passed};
 use crate::wire::{Answer, Ask, Server};

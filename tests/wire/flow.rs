@@ -1,5 +1,4 @@
-//! Flow: a client that leaves stops the upstream, one that does not read holds it back, and both stalls have an end
-//! (design §6, §8).
+//! Flow: a client that leaves stops the upstream, one that does not read holds it back, and both stalls have an end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

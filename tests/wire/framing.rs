@@ -1,4 +1,4 @@
-//! Bodies of every framing, to HTTP/1.1 and HTTP/1.0 clients, whole and cut (design §6).
+//! Bodies of every framing, to HTTP/1.1 and HTTP/1.0 clients, whole and cut.
 
 use crate::stand::{before, before_with, blob, get};
 use crate::wire::answer::Act;

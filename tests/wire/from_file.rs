@@ -1,5 +1,5 @@
 //! One configuration file with several registries: every way to choose one, what passes of each, whose login goes where, and
-//! an account each (design §3, §4).
+//! an account each.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

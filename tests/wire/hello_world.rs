@@ -223,7 +223,7 @@ fn manifests_come_byte_for_byte() {
     }
 }
 
-/// What the recording shows, without `docker-ratelimit-source` and `strict-transport-security` (design §6).
+/// What the recording shows, without `docker-ratelimit-source` and `strict-transport-security`.
 fn recorded_fields(document: &[u8]) -> Vec<(String, String)> {
     let digest = digest(document);
     let list = "application/vnd.docker.distribution.manifest.list.v2+json";

@@ -1,4 +1,4 @@
-//! No dial outside the table (design §3, §5): one test per way by which a client or a registry may name somebody, each
+//! No dial outside the table: one test per way by which a client or a registry may name somebody, each
 //! with a canary that counts the connections it gets. What has to be tried from a public address is in
 //! `tests/e2e/addresses.rs`.
 

@@ -1,5 +1,5 @@
 //! The set-up of `reference/000`: one door to ghcr.io for two organisations, nothing else, and the access list of
-//! clients beside it (design §2, §3).
+//! clients beside it.
 
 use crate::docxy::Docxy;
 use crate::stand::{DIGEST, ask, get, named, own_error, query, start, values};

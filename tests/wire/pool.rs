@@ -1,4 +1,4 @@
-//! Upstream connections: reused when in order, replaced without the client's noticing when stale (design §8).
+//! Upstream connections: reused when in order, replaced without the client's noticing when stale.
 
 use crate::stand::{MANIFEST, ask, get, settled, with_one_worker};
 use crate::wire::answer::Act;

@@ -1,5 +1,5 @@
 //! Upstream connections that go wrong at the worst moment: forgotten by a firewall, timed out by the server, answered
-//! before the request was whole (design §8).
+//! before the request was whole.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -125,7 +125,7 @@ fn a_given_address_takes_the_place_of_a_lookup() {
     );
 }
 
-/// Whoever gives an address for a name has allowed it, for that name alone (design §5 is of what others name).
+/// Whoever gives an address for a name has allowed it, for that name alone.
 #[test]
 fn a_given_address_may_be_any_for_its_name() {
     let cdn = Server::start(|_| Answer::ok("layer"));

@@ -1,5 +1,4 @@
-//! The realm: learned from the upstream's own 401, discovered where it is not known, and bound to where it may lie
-//! (design §4).
+//! The realm: learned from the upstream's own 401, discovered where it is not known, and bound to where it may lie.
 
 use crate::stand::{MANIFEST, ask, before, before_with, get, own_error, query, values};
 use crate::tokens::{Stand, TOKEN, announcing, stand, token_server};

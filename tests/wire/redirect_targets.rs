@@ -1,4 +1,4 @@
-//! Redirects that go wrong at their other end, or are meant to hold docxy up (design §5, §6).
+//! Redirects that go wrong at their other end, or are meant to hold docxy up.
 
 use std::net::TcpListener;
 

@@ -1,5 +1,4 @@
-//! Redirects are followed by docxy, with the same method and conditions, and never with the registry's credentials
-//! (design §4, §5).
+//! Redirects are followed by docxy, with the same method and conditions, and never with the registry's credentials.
 
 use crate::stand::{MANIFEST, ask, before, before_with, blob, get, head, own_error};
 use crate::wire::tls::Identity;

@@ -1,5 +1,5 @@
 //! Requests one after another on one connection: pipelined, split anywhere, with bodies that nobody asked for, and
-//! with methods that docxy does not have (design §3, §7).
+//! with methods that docxy does not have.
 
 use crate::stand::{MANIFEST, before, blob, own_error};
 use crate::wire::{Answer, Ask, Client, Closing, Server, noise};

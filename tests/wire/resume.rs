@@ -1,4 +1,4 @@
-//! A blob that the upstream breaks off goes on where it stopped, and the client sees one body (design §8).
+//! A blob that the upstream breaks off goes on where it stopped, and the client sees one body.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What does not go on exactly is no continuation: the client's message stays visibly unfinished (design §6, §8).
+//! What does not go on exactly is no continuation: the client's message stays visibly unfinished.
 
 use crate::blob_server::Blob;
 use crate::docxy::Docxy;

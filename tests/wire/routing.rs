@@ -1,4 +1,4 @@
-//! Which upstream is asked, and for what: path component, `ns`, Host, default, each from a closed table (design §3).
+//! Which upstream is asked, and for what: path component, `ns`, Host, default, each from a closed table.
 
 use crate::docxy::Docxy;
 use crate::stand::{DIGEST, MANIFEST, ask, before, before_with, get, named, own_error, start};

@@ -1,4 +1,4 @@
-//! https without a certificate: docxy makes its own, keeps it, hands out its CA, and loses nothing (issue 3, 1).
+//! https without a certificate: docxy makes its own, keeps it, hands out its CA, and loses nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
 //! Several upstreams on one Host: docxy's own challenge, tokens by scope, and one login that only the default
-//! upstream sees (design §3, §4).
+//! upstream sees.
 
 use crate::docxy::Docxy;
 use crate::stand::{ask, get, named, parameters, query, start, values};

@@ -1,5 +1,4 @@
-//! HEAD of a blob whose URL was signed for GET: one GET of one byte finds the length, and never for a manifest
-//! (design §5).
+//! HEAD of a blob whose URL was signed for GET: one GET of one byte finds the length, and never for a manifest.
 
 use crate::stand::{MANIFEST, before, blob, get, head};
 use crate::wire::answer::Act;

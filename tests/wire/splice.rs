@@ -1,5 +1,5 @@
 //! A large body between two plain connections goes through a pipe in the kernel: nothing of it is lost, added or taken
-//! from what follows it, and no pipe outlives it (design §6, §8).
+//! from what follows it, and no pipe outlives it.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
 //! What a client or a registry puts into a value stays a value: no line break splits a head in either direction, and no
-//! quote ends a realm (design §4, §6, §7).
+//! quote ends a realm.
 
 use crate::stand::{DIGEST, MANIFEST, ask, before, blob, get, own_error};
 use crate::wire::{Answer, Ask, Client, Server};

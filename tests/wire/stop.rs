@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: what runs is finished, nothing new begins, and the second one ends it at once (design §8).
+//! SIGTERM and SIGINT: what runs is finished, nothing new begins, and the second one ends it at once.
 
 use std::io::Write;
 use std::net::TcpStream;

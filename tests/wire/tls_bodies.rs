@@ -1,4 +1,4 @@
-//! Bodies under TLS, on one side or both: exact, whatever the records are in which they come and go (design §6).
+//! Bodies under TLS, on one side or both: exact, whatever the records are in which they come and go.
 
 use std::path::PathBuf;
 use std::sync::Arc;

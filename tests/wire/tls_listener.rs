@@ -1,4 +1,4 @@
-//! TLS on docxy's own side: listeners with a certificate, and TLS that knocks at a plain port (design §2, §6).
+//! TLS on docxy's own side: listeners with a certificate, and TLS that knocks at a plain port.
 
 use std::path::Path;
 

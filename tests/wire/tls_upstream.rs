@@ -1,4 +1,4 @@
-//! TLS towards upstreams: whom docxy believes, and what it asks of whom it does not (design §2, §8).
+//! TLS towards upstreams: whom docxy believes, and what it asks of whom it does not.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The token relay: its paths, scopes rewritten, forms bounded, credentials passed on (design §3, §4).
+//! The token relay: its paths, scopes rewritten, forms bounded, credentials passed on.
 
 use crate::docxy::Docxy;
 use crate::stand::{ask, before, get, named, parameters, query, start, values};

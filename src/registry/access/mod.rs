@@ -1,4 +1,4 @@
-//! Which repositories may pass (design §3): what the operator's rules say, and what is answered for the others.
+//! Which repositories may pass: what the operator's rules say, and what is answered for the others.
 
 mod refusal;
 mod rule;

@@ -1,4 +1,4 @@
-//! The small layer that changes heads on their way (design §6): `request` is what goes to an upstream, `response` what
+//! The small layer that changes heads on their way: `request` is what goes to an upstream, `response` what
 //! comes back to the client.
 
 mod request;

@@ -51,7 +51,7 @@ impl View<'_> {
         self.source != Source::Elsewhere || self.mounts.is_some()
     }
 
-    /// Whether no shared cache may keep it (design §5, RFC 9111 §3.5).
+    /// Whether no shared cache may keep it (RFC 9111 §3.5).
     fn is_private(&self) -> bool {
         self.source != Source::Upstream || self.by_account
     }

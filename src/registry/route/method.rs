@@ -3,7 +3,7 @@
 /// What a content or ping request may be.
 pub(super) const READING: &str = "GET, HEAD";
 
-/// What a token request may be: engines with credentials send a form (design §3).
+/// What a token request may be: engines with credentials send a form.
 pub(super) const ASKING_FOR_A_TOKEN: &str = "GET, HEAD, POST";
 
 /// The methods that docxy serves.

@@ -1,4 +1,4 @@
-//! Where a request goes (design §3): the one way from a method, a target and a Host to an upstream and its own path.
+//! Where a request goes: the one way from a method, a target and a Host to an upstream and its own path.
 //!
 //! Everything in a target comes from a stranger. What passes here holds names, tags and digests of the distribution
 //! grammar only, and a query without control bytes. `sound` is what any target must be, [`place`] how a client names an

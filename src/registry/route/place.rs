@@ -19,7 +19,7 @@ pub struct Place {
     pub ns: Option<String>,
     /// Whether there are several upstreams and the Host chooses none of them.
     pub shared: bool,
-    /// Whether the client's credentials may go to the upstream (design §4).
+    /// Whether the client's credentials may go to the upstream.
     pub identity: Identity,
     /// The mount by which it came instead.
     pub mount: Option<MountId>,

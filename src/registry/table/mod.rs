@@ -1,4 +1,4 @@
-//! The closed table of upstreams and mounts (design §3): what a client names is looked up here and never dialled.
+//! The closed table of upstreams and mounts: what a client names is looked up here and never dialled.
 
 mod error;
 pub mod mounts;
