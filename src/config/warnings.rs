@@ -48,10 +48,12 @@ impl Config {
     fn warnings_of(&self, listen: &Listen) -> Vec<String> {
         let mut warnings = Vec::new();
         let (port, is_plain) = (listen.port, self.scheme(listen) == Scheme::Http);
-        if !self.access.is_restricting() && self.allow_client.is_empty() {
+        let asks_for_certificates = self.client_ca.is_some() && !is_plain;
+        let is_open = self.allow_client.is_empty() && !asks_for_certificates;
+        if is_open && !self.access.is_restricting() {
             warnings.push(format!(
                 "whoever reaches port {port} can pull through it and spend your pull quota; \
-                 restrict it with --allow-client or --allow"
+                 restrict it with --allow-client, --client-ca or --allow"
             ));
         }
         if is_plain && self.client_ca.is_some() {
@@ -102,6 +104,13 @@ mod tests {
                 .is_empty()
         );
         assert!(warnings("--listen https://:5000 --allow docker.io/a/*").is_empty());
+        assert!(warnings("--listen https://:5000 --client-ca ca.pem").is_empty());
+        let both = "--listen https://:5000 --listen http://:80 --client-ca ca.pem";
+        let plain = warnings(&format!("{both} --public-url http://a.test"));
+        assert!(
+            plain.len() == 2 && plain[0].contains("port 80"),
+            "{plain:?}"
+        );
         assert_eq!(warnings("--tls-name a.test").len(), 1);
         assert!(warnings("--listen https://[::1]:0 --tls-name a.test").is_empty());
         assert_eq!(

@@ -35,6 +35,14 @@ impl Refused {
             _ => None,
         }
     }
+
+    /// What is wrong with it that rustls has no word of its own for.
+    pub fn flaw(&self) -> Option<&webpki::Error> {
+        match &self.why {
+            CertificateError::Other(OtherError(flaw)) => flaw.downcast_ref(),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Refused {
@@ -60,7 +68,17 @@ impl fmt::Display for Refused {
                 let names = names.join(", ");
                 write!(f, "its certificate is for other names: {names}")
             }
-            other => write!(f, "its certificate by {issuer} is refused: {other}"),
+            other => match self.flaw() {
+                Some(webpki::Error::CaUsedAsEndEntity) => f.write_str(
+                    "its certificate is an authority's own (CA:TRUE), which is no server's",
+                ),
+                Some(webpki::Error::UnsupportedCertVersion) => write!(
+                    f,
+                    "its certificate by {issuer} is of an old version of X.509, which names no server"
+                ),
+                Some(flaw) => write!(f, "its certificate by {issuer} is refused: {flaw}"),
+                None => write!(f, "its certificate by {issuer} is refused: {other}"),
+            },
         }
     }
 }

@@ -196,7 +196,12 @@ fn of_tls(error: &io::Error, side: Side<'_>) -> String {
         (CertificateError::NotValidForNameContext { .. }, Side::Docxy) => {
             "ask by a name that the certificate has, or let it have this one: --tls-name for a self-made one".to_owned()
         }
-        _ => "the certificate has to be made anew there".to_owned(),
+        _ => match refused.flaw() {
+            Some(webpki::Error::CaUsedAsEndEntity) => {
+                "have that authority issue one for the server (CA:FALSE), and trust the authority".to_owned()
+            }
+            _ => "the certificate has to be made anew there".to_owned(),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rcgen::{KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, IsCa, KeyPair, date_time_ymd};
 
 use super::check_one;
 use crate::stand::{NAME, named, start};
@@ -43,6 +43,11 @@ fn a_certificate_that_is_refused_is_told_apart_by_the_reason() {
     let foreign = Server::start_tls(authority.leaf(&["other.test"]).server(), |_| {
         Answer::ok("{}")
     });
+    // What `openssl req -x509` makes, if it is not told otherwise.
+    let own = authority.leaf_with(&["localhost"], KeyPair::generate().unwrap(), |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    });
+    let own = Server::start_tls(own.server(), |_| Answer::ok("{}"));
     let ca = ["--upstream-ca", root.to_str().unwrap()];
     let (good, old, early) = (years(2020, 2090), years(2020, 2021), years(2089, 2090));
     for (server, flags, reason, advice) in [
@@ -69,6 +74,12 @@ fn a_certificate_that_is_refused_is_told_apart_by_the_reason() {
             &ca[..],
             "for other names: \"other.test\"",
             "--upstream reg.test=URL",
+        ),
+        (
+            &own,
+            &ca[..],
+            "an authority's own (CA:TRUE), which is no server's",
+            "have that authority issue one for the server (CA:FALSE)",
         ),
     ] {
         let said = check_one(&named(NAME, server), flags, &[]);
