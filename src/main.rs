@@ -41,6 +41,9 @@ fn main() -> ExitCode {
         }
     };
     let log = Log::new(config.log, config.log_format);
+    for warning in line.warnings() {
+        log.warning(format_args!("{warning}"));
+    }
     let done = match &line.command {
         Some(command) => command::run(command, &config),
         None => run(line, config, log),

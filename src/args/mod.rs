@@ -1,8 +1,10 @@
 //! The command line as it is typed, and the environment. What can be set is declared in [`Settings`]; what it means is in
 //! [`crate::config`].
 
+mod misspelt;
 mod refused;
 
+use std::collections::HashMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::misspelt::misspelt;
 use self::refused::Refused;
 use crate::command::check::Check;
 use crate::config::settings::Settings;
@@ -70,6 +73,8 @@ pub struct CommandLine {
     config: Option<PathBuf>,
     /// Without what is a flag's default only.
     given: ArgMatches,
+    /// The variable of each key that has its value from one.
+    variables: HashMap<String, String>,
 }
 
 impl CommandLine {
@@ -102,6 +107,7 @@ impl CommandLine {
         let completed = with_variables(typed, &command, &matches);
         let given = command.clone().try_get_matches_from(completed);
         let mut given = given.map_err(refused)?;
+        let variables = read_variables(&command, &matches);
         let args = Args::from_arg_matches(&given).map_err(refused)?;
         for flag in command.get_arguments() {
             let id = flag.get_id().as_str();
@@ -119,7 +125,16 @@ impl CommandLine {
             command: args.command,
             config: args.config,
             given,
+            variables,
         })
+    }
+
+    /// What may not be meant, for whoever has set the environment. What only asks whether docxy is well says nothing more.
+    pub fn warnings(&self) -> Vec<String> {
+        match self.command {
+            Some(Command::Health { .. }) => Vec::new(),
+            _ => misspelt(&Args::command(), env::vars_os()),
+        }
     }
 
     /// The file of `--config`.
@@ -130,6 +145,11 @@ impl CommandLine {
     /// Whether this says what a key means, so that a file does not.
     pub fn says(&self, key: &str) -> bool {
         self.given.try_contains_id(key).unwrap_or_default()
+    }
+
+    /// The variable that says what a key means, if it is one that does.
+    pub fn variable(&self, key: &str) -> Option<&str> {
+        self.variables.get(key).map(String::as_str)
     }
 
     /// How docxy is to say things, if this says it.
@@ -165,6 +185,17 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
     command
         .mut_args(heeded)
         .mut_subcommands(|command| command.mut_args(heeded))
+}
+
+fn read_variables(command: &clap::Command, matches: &ArgMatches) -> HashMap<String, String> {
+    let flags = command.get_arguments().filter(|flag| {
+        matches.value_source(flag.get_id().as_str()) == Some(ValueSource::EnvVariable)
+    });
+    let read = flags.filter_map(|flag| {
+        let variable = flag.get_env()?.to_str()?;
+        Some((flag.get_id().to_string(), variable.to_owned()))
+    });
+    read.collect()
 }
 
 /// A command line can be read by everyone on the machine: no password belongs in it.

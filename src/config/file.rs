@@ -82,12 +82,18 @@ fn explain(message: &str) -> String {
             "there is no key {key:?} here; write {here:?} into the entry of its registry, [[upstream]]"
         );
     }
+    if let Some((ACME, rest)) = key.split_once(['_', '-']) {
+        let inner = rest.replace('-', "_");
+        return format!("there is no key {key:?} here; write {inner:?} into the table [acme]");
+    }
     let likeness = |known: &&str| strsim::jaro(&key.replace('-', "_"), known);
     let known = known.split('`').skip(1).step_by(2);
     let nearest = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|nearest| likeness(nearest) > ALIKE) {
         Some(nearest) => format!("there is no key {key:?}; did you mean {nearest:?}?"),
-        None => format!("there is no key {key:?}; `docxy config` prints those that there are"),
+        None => {
+            format!("there is no key {key:?} here; see docxy --help: keys are flags with _ for -")
+        }
     }
 }
 
@@ -110,14 +116,25 @@ mod tests {
 
     #[test]
     fn what_is_no_configuration_says_where_and_why() {
-        let cases: [(&str, usize, &str); 18] = [
+        let cases: [(&str, usize, &str); 21] = [
             (
                 "lisen = []",
                 1,
                 "there is no key \"lisen\"; did you mean \"listen\"?",
             ),
             ("\n\nallow-client = []", 3, "did you mean \"allow_client\"?"),
-            ("zzz = 1", 1, "`docxy config` prints"),
+            ("zzz = 1", 1, "see docxy --help"),
+            (
+                "acme_domain = []",
+                1,
+                "write \"domain\" into the table [acme]",
+            ),
+            ("acme-agree-tos = true", 1, "write \"agree_tos\" into"),
+            (
+                "[acme]\nacme_domain = []",
+                2,
+                "there is no key \"acme_domain\" here; write \"domain\" into",
+            ),
             (
                 "allow = []",
                 1,
@@ -149,7 +166,7 @@ mod tests {
             ),
             ("listen = \":443\"", 1, "expected a list in [ ]"),
             ("\nlisten = [", 2, "unclosed array"),
-            ("drain = 5", 1, "expected a string"),
+            ("drain = 5", 1, "expected a duration such as \"30s\""),
             ("drain = \"5\"", 1, "it is no duration such as"),
             ("log = \"loud\"", 1, "expected one of `off`"),
             ("listen = []\nlisten = []", 2, "duplicate key"),

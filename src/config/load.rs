@@ -59,7 +59,7 @@ pub fn load(line: &CommandLine) -> Result<Config, ConfigError> {
     Config::from_settings(settings).map_err(|fault| {
         let wrong = match in_file(fault.key) {
             Some(place) => Wrong::File(in_words_of_the_file(&place, &fault)),
-            None => Wrong::Usage(fault.to_string()),
+            None => Wrong::Usage(in_words_of_the_line(line, &fault)),
         };
         ConfigError { wrong, format }
     })
@@ -75,6 +75,13 @@ fn read(line: &CommandLine) -> Result<(Option<Text>, Settings), Wrong> {
     let overridden = line.override_in(&mut settings);
     overridden.map_err(|error| Wrong::Usage(error.to_string()))?;
     Ok((text, settings))
+}
+
+fn in_words_of_the_line(line: &CommandLine, fault: &Fault) -> String {
+    match line.variable(fault.key.name) {
+        Some(variable) => format!("{variable}: {}", fault.why),
+        None => fault.to_string(),
+    }
 }
 
 fn in_words_of_the_file(place: &str, fault: &Fault) -> String {

@@ -62,16 +62,19 @@ fn watch(in_use: &mut InUse, supervisor: &Supervisor, asked: &Receiver<()>) {
 
 /// The one place where docxy reads anew all that it was started with.
 fn reload(in_use: &mut InUse) {
-    let waiting = in_use.change().unwrap_or_else(|why| {
-        let kept = format_args!("{why}; the configuration stays as it was");
-        in_use.log.error(kept);
-        1
-    });
-    let kept = waiting + in_use.read_files();
-    say_reloaded(in_use, "as asked", kept);
+    let (what, kept) = match in_use.change() {
+        Ok(waiting) => ("as asked", waiting),
+        Err(why) => {
+            let kept = format_args!("{why}; the configuration stays as it was");
+            in_use.log.error(kept);
+            ("as asked, but for the configuration", 1)
+        }
+    };
+    let kept = kept + in_use.read_files();
+    say_reloaded(in_use, what, kept);
 }
 
-fn say_reloaded(in_use: &InUse, why: &str, kept: usize) {
+fn say_reloaded(in_use: &InUse, what: &str, kept: usize) {
     let kept = match kept {
         0 => {
             in_use.metrics.reloaded();
@@ -82,5 +85,5 @@ fn say_reloaded(in_use: &InUse, why: &str, kept: usize) {
             format!(", {count} kept as before")
         }
     };
-    in_use.log.info(format_args!("reloaded, {why}{kept}"));
+    in_use.log.info(format_args!("reloaded, {what}{kept}"));
 }

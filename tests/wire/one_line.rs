@@ -95,7 +95,20 @@ fn what_is_refused_is_said_of_what_and_what_to_do() {
 
 #[test]
 fn what_is_wrong_with_a_variable_is_said_of_it() {
-    let table: [(&[&str], &str, &[u8], &str); 9] = [
+    let table: [(&[&str], &str, &[u8], &str); 12] = [
+        (&[], "DOCXY_LISTEN", b"x", "DOCXY_LISTEN: \"x\": "),
+        (
+            &["--listen", "y"],
+            "DOCXY_LISTEN",
+            b"x",
+            "--listen: \"y\": ",
+        ),
+        (
+            &["config"],
+            "DOCXY_PUBLIC_URL",
+            b"ftp://a.test",
+            "DOCXY_PUBLIC_URL: ",
+        ),
         (
             &[],
             "DOCXY_DRAIN",

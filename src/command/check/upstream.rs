@@ -16,7 +16,7 @@ use crate::proxy::{Proxy, Request, Trace};
 use crate::registry::challenge::{Bearer, is_basic};
 use crate::registry::reference::Reference;
 use crate::registry::rewrite::Credentials;
-use crate::registry::route::{Place, RouteError};
+use crate::registry::route::{Content, Place, RouteError};
 use crate::registry::table::UpstreamId;
 use crate::upstream::reply::Reply;
 
@@ -51,13 +51,16 @@ pub(super) async fn check(
     let head = head.map_err(|error| checking.refused("v2", error))?;
     let request = &passage::request(&head, PING);
     let wants = checking.ping(request).await?;
+    let content = asked.map(|asked| passage::route(proxy, asked)).transpose();
+    let content = content.map_err(|error| checking.refused("access", error))?;
+    let repository = content.as_ref().map(Content::repository);
     let token = match wants {
         Wants::Nothing => None,
         Wants::Login => {
             checking.log_in(request).await?;
             None
         }
-        Wants::Token(bearer) => checking.token(request, bearer, asked).await?,
+        Wants::Token(bearer) => checking.token(request, bearer, repository).await?,
     };
     let Some(asked) = asked else {
         return Ok(());
@@ -134,12 +137,10 @@ impl Checking<'_> {
         &self,
         request: &Request<'_>,
         mut bearer: Bearer,
-        asked: Option<&Reference>,
+        repository: Option<&str>,
     ) -> Result<Option<String>, Ended> {
-        if let Some(asked) = asked {
-            let content = passage::route(self.proxy, asked);
-            let content = content.map_err(|error| self.refused("access", error))?;
-            bearer.scopes = vec![format!("repository:{}:pull", content.repository())];
+        if let Some(repository) = repository {
+            bearer.scopes = vec![format!("repository:{repository}:pull")];
         }
         let realms = &self.proxy.shared.realms;
         let realm = match realms.find(self.id, bearer.service.as_deref()) {
@@ -172,7 +173,7 @@ impl Checking<'_> {
                 Ok(Some(token))
             }
             // Without a repository there is nothing that anyone may do, and some say so.
-            Err(NoToken::Refused(status @ (400 | 401 | 403), _)) if asked.is_none() => {
+            Err(NoToken::Refused(status @ (400 | 401 | 403), _)) if repository.is_none() => {
                 let what = format!("none without an image ({status}),");
                 said("anonymous", &what);
                 Ok(None)

@@ -69,6 +69,9 @@ fn what_keeps_an_image_from_being_pulled_is_told() {
     said.assert_failed("access", "a/b", "--allow or --deny");
     let said = check_one(&upstream, &["--allow", "reg.test/c/*"], &["reg.test/a/b"]);
     said.assert_failed("access", "a/b", "--allow or --deny");
+    let open = Server::start(|_| Answer::ok("{}"));
+    let said = check_one(&named(NAME, &open), &["--deny", "reg.test/a/*"], &["a/b"]);
+    said.assert_failed("access", "a/b", "--allow or --deny");
     let said = check_one(&upstream, &[], &["a/b:gone"]);
     said.assert_failed("manifest", "404, \"manifest unknown\"", "tag");
     let (code, stdout, _) = run(&["--upstream", &upstream, "check", "quay.io/a/b"]);
