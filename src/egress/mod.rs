@@ -24,7 +24,8 @@ use self::local::Local;
 use self::proxies::Proxies;
 use crate::http::uri::{Origin, Scheme};
 use crate::registry::table::UpstreamId;
-use crate::tls::{self, PemFile};
+use crate::tls;
+use crate::tls::pem_file::PemFile;
 
 /// What is set for the way to an upstream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

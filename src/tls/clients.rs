@@ -9,7 +9,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 
-use super::{PemFile, TlsError, provider};
+use super::pem_file::PemFile;
+use super::{TlsError, provider};
 
 /// Refuses every client without a certificate of the authority, in the handshake.
 pub struct Clients {

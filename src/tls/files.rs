@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::TlsError;
 use super::clients::Clients;
 use super::pairs::{self, Loaded, Pair};
+use super::pem_file::PemFile;
 use super::store::{CertSet, CertStore};
 use super::watch::Watch;
-use super::{PemFile, TlsError};
 use crate::permissions;
 
 /// Pairs of `--tls-cert` and `--tls-key`, and the `--client-ca`.

@@ -7,6 +7,7 @@ pub mod files;
 pub mod handshakes;
 pub mod issuer;
 pub mod pairs;
+pub mod pem_file;
 pub mod refused;
 pub mod store;
 mod suites;
@@ -14,29 +15,22 @@ pub mod validity;
 pub mod watch;
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig};
 
 use self::clients::Clients;
+use self::pem_file::PemFile;
 use self::refused::Verifier;
 use self::store::CertStore;
-use crate::permissions::{self, Unfit};
 
 /// The only protocol that docxy speaks, on both sides.
 const ALPN: &[u8] = b"http/1.1";
-
-/// The largest PEM file that is read: four times the bundle of all public roots.
-const PEM_LIMIT: u64 = 1024 * 1024;
 
 /// Why a certificate or key cannot be used.
 #[derive(Debug)]
@@ -49,15 +43,6 @@ impl fmt::Display for TlsError {
 }
 
 impl std::error::Error for TlsError {}
-
-/// A PEM file and the flag that named it, for messages.
-#[derive(Clone, Copy, Debug)]
-pub struct PemFile<'a> {
-    /// The flag.
-    pub flag: &'static str,
-    /// The file.
-    pub path: &'a Path,
-}
 
 /// The roots in a file, each of which can be used.
 pub fn roots(file: PemFile<'_>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -146,75 +131,6 @@ pub fn certified_key(cert: PemFile<'_>, key: PemFile<'_>) -> Result<Arc<Certifie
             "holds a certificate that cannot be used: {error}; make it anew as X.509 version 3"
         ))),
     }
-}
-
-impl PemFile<'_> {
-    fn certificates(self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        let file = File::open(self.path).map_err(|error| self.fault(Unfit::Unreadable(error)))?;
-        let pem = self.read(file)?;
-        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let found = found.map_err(|error| self.damaged(&error))?;
-        if found.is_empty() {
-            return Err(
-                self.fault("holds no certificate; it should be a PEM file with CERTIFICATE in it")
-            );
-        }
-        Ok(found)
-    }
-
-    /// One that others can write is refused, as every secret is.
-    fn private_key(self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        let file = permissions::open(self.path).map_err(|why| self.fault(why))?;
-        let pem = self.read(file)?;
-        PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
-            _ if is_encrypted(&pem) => self.fault(format_args!(
-                "is encrypted, and nobody is there to ask for its passphrase; decrypt it: openssl pkey -in {} -out FILE",
-                self.path.display()
-            )),
-            pem::Error::NoItemsFound => {
-                self.fault("holds no private key; it should be a PEM file with PRIVATE KEY in it")
-            }
-            error => self.damaged(&error),
-        })
-    }
-
-    fn read(self, file: File) -> Result<Vec<u8>, TlsError> {
-        let mut pem = Vec::new();
-        file.take(PEM_LIMIT + 1)
-            .read_to_end(&mut pem)
-            .map_err(|error| self.fault(Unfit::Unreadable(error)))?;
-        if pem.len() as u64 > PEM_LIMIT {
-            return Err(self.fault("is larger than 1 MiB; name a PEM file"));
-        }
-        Ok(pem)
-    }
-
-    /// Its contents are not shown: they may be a key.
-    fn damaged(self, error: &pem::Error) -> TlsError {
-        let what = match error {
-            pem::Error::MissingSectionEnd { .. } => "a section in it has no end",
-            pem::Error::Base64Decode(_) => "a section in it is not base64",
-            _ => "it has a line that begins no section",
-        };
-        self.fault(format_args!(
-            "is damaged PEM: {what}; write the file anew, as a whole"
-        ))
-    }
-
-    fn fault(self, what: impl fmt::Display) -> TlsError {
-        TlsError(format!("--{}: {} {what}", self.flag, self.path.display()))
-    }
-}
-
-/// By PKCS #8 (RFC 7468 §11) or, as OpenSSL did it before, by a field of the PEM section (RFC 1421 §4.6.1.1).
-fn is_encrypted(pem: &[u8]) -> bool {
-    let signs: [&[u8]; 2] = [
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----",
-        b"Proc-Type: 4,ENCRYPTED",
-    ];
-    signs
-        .iter()
-        .any(|sign| memchr::memmem::find(pem, sign).is_some())
 }
 
 /// A certificate chain and a key that are in memory already.

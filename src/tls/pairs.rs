@@ -8,9 +8,10 @@ use std::time::SystemTime;
 use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
 
+use super::pem_file::PemFile;
 use super::store::CertSet;
 use super::validity::Validity;
-use super::{PemFile, TlsError, certified_key};
+use super::{TlsError, certified_key};
 
 /// A file with a certificate chain and the file with its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
