@@ -36,6 +36,8 @@ pub enum Unwell {
     AnyPort,
     /// Nobody answered.
     Silent(Target, io::Error),
+    /// Nobody answered whom this machine told that it is a proxy.
+    Unheard(Target, io::Error),
     /// The answer was no HTTP.
     NoHttp(Target),
     /// It was another status than 200.
@@ -52,7 +54,15 @@ impl fmt::Display for Unwell {
             Unwell::AnyPort => f.write_str(
                 "the first --listen has port 0, which is another one at each start; give the URL: docxy health URL",
             ),
-            Unwell::Silent(target, error) => write!(f, "{target} does not answer: {error}"),
+            Unwell::Silent(target, error) => write!(
+                f,
+                "{target} does not answer: {error}; look whether docxy runs, and listens there"
+            ),
+            Unwell::Unheard(target, error) => write!(
+                f,
+                "{target} does not answer behind a PROXY header: {error}; \
+                 look whether docxy runs, and whether --trusted-proxy has the address that asks"
+            ),
             Unwell::NoHttp(target) => write!(f, "{target} does not answer in HTTP"),
             Unwell::Status(target, 403) => write!(
                 f,
@@ -75,7 +85,8 @@ pub fn run(url: Option<&str>, config: &Config) -> Result<(), Unwell> {
         Ok(Some(200)) => Ok(()),
         Ok(Some(status)) => Err(Unwell::Status(target, status)),
         Ok(None) => Err(Unwell::NoHttp(target)),
-        Err(error) => Err(Unwell::Silent(target, error)),
+        Err(error) if before.is_empty() => Err(Unwell::Silent(target, error)),
+        Err(error) => Err(Unwell::Unheard(target, error)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use memchr::memmem;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -13,6 +14,12 @@ use crate::permissions::{self, Unfit};
 
 /// The largest PEM file that is read: four times the bundle of all public roots.
 const PEM_LIMIT: u64 = 1024 * 1024;
+
+/// What editors on Windows may write before anything else; a parser takes it for a part of the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How a certificate begins.
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// A PEM file and the flag that named it, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +35,13 @@ impl PemFile<'_> {
         let file = File::open(self.path).map_err(|error| self.fault(Unfit::Unreadable(error)))?;
         let pem = self.read(file)?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let found = found.map_err(|error| self.damaged(&error))?;
+        let found = found.map_err(|error| self.damaged(flaw(&error)))?;
+        // The parser skips what does not begin a line, and a root less would be noticed by those alone who need it.
+        let begun = memmem::find_iter(&pem, CERTIFICATE).count();
+        if begun > found.len() {
+            let what = "something stands before -----BEGIN CERTIFICATE----- in its line";
+            return Err(self.damaged(what));
+        }
         if found.is_empty() {
             return Err(
                 self.fault("holds no certificate; it should be a PEM file with CERTIFICATE in it")
@@ -49,7 +62,7 @@ impl PemFile<'_> {
             pem::Error::NoItemsFound => {
                 self.fault("holds no private key; it should be a PEM file with PRIVATE KEY in it")
             }
-            error => self.damaged(&error),
+            error => self.damaged(flaw(&error)),
         })
     }
 
@@ -61,16 +74,13 @@ impl PemFile<'_> {
         if pem.len() as u64 > PEM_LIMIT {
             return Err(self.fault("is larger than 1 MiB; name a PEM file"));
         }
+        if pem.starts_with(BYTE_ORDER_MARK) {
+            pem.drain(..BYTE_ORDER_MARK.len());
+        }
         Ok(pem)
     }
 
-    /// Its contents are not shown: they may be a key.
-    fn damaged(self, error: &pem::Error) -> TlsError {
-        let what = match error {
-            pem::Error::MissingSectionEnd { .. } => "a section in it has no end",
-            pem::Error::Base64Decode(_) => "a section in it is not base64",
-            _ => "it has a line that begins no section",
-        };
+    fn damaged(self, what: &str) -> TlsError {
         self.fault(format_args!(
             "is damaged PEM: {what}; write the file anew, as a whole"
         ))
@@ -78,6 +88,15 @@ impl PemFile<'_> {
 
     pub(super) fn fault(self, what: impl fmt::Display) -> TlsError {
         TlsError(format!("--{}: {} {what}", self.flag, self.path.display()))
+    }
+}
+
+/// What is wrong with a file. Its contents are not shown: they may be a key.
+fn flaw(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a section in it has no end",
+        pem::Error::Base64Decode(_) => "a section in it is not base64",
+        _ => "it has a line that begins no section",
     }
 }
 

@@ -71,6 +71,14 @@ fn a_listener_that_wants_a_proxy_header_gets_one() {
         let listen = format!("proxy+{scheme}://{}", docxy.addr());
         assert_eq!(ended(&["--listen", &listen, "health"]), (Some(0), vec![]));
     }
+    let picky = Docxy::start(&[
+        "--listen",
+        "proxy+http://127.0.0.1:0",
+        "--trusted-proxy",
+        "10.0.0.0/8",
+    ]);
+    let listen = format!("proxy+http://{}", picky.addr());
+    assert_unwell(&["--listen", &listen, "health"], "--trusted-proxy");
 }
 
 #[test]

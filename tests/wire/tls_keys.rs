@@ -183,6 +183,7 @@ fn each_unusable_file_gets_a_line_of_its_own() {
     let text = std::fs::read_to_string(&cert).unwrap();
     let half = write("half.crt", &text[..text.len() / 2]);
     let garbled = write("garbled.crt", &text.replace("MII", "M!I"));
+    let indented = write("indented.crt", &format!("{text}\n {text}"));
     let no_x509 = write(
         "other.crt",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
@@ -257,6 +258,12 @@ fn each_unusable_file_gets_a_line_of_its_own() {
             "is damaged PEM: a section in it is not base64; ",
         ),
         (
+            &indented,
+            &key,
+            "--tls-cert: ",
+            "is damaged PEM: something stands before -----BEGIN CERTIFICATE----- in its line; ",
+        ),
+        (
             &no_x509,
             &key,
             "--tls-cert: ",
@@ -272,6 +279,21 @@ fn each_unusable_file_gets_a_line_of_its_own() {
             "{line:?} instead of {expected:?}"
         );
     }
+}
+
+#[test]
+fn a_byte_order_mark_hides_nothing() {
+    let (directory, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let leaf = for_localhost(&authority, key_of("p256-pkcs8"));
+    let (cert, key) = leaf.write(directory.path(), "marked");
+    for path in [&cert, &key] {
+        let text = std::fs::read_to_string(path).unwrap();
+        std::fs::write(path, format!("\u{feff}{text}")).unwrap();
+    }
+    let docxy = start_with(&[(cert, key)], &[]);
+    let mut client = Client::connect_tls(docxy.addr(), Arc::new(authority.client(&VERSIONS)));
+    assert_eq!(client.shown(), leaf.certificate.der().to_vec());
+    assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
 }
 
 #[test]
