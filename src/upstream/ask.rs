@@ -14,6 +14,9 @@ use crate::upstream::fault::Fault;
 /// Interim answers before the real one: more than one a second for as long as docxy waits for an answer.
 const MAX_INTERIM: usize = 50;
 
+/// How every answer begins (RFC 9112 §4).
+const VERSION: &[u8] = b"HTTP/";
+
 /// How an answer begins.
 pub(super) struct Beginning {
     pub(super) head: ResponseHead,
@@ -60,27 +63,10 @@ pub(super) async fn read_final_head(
     deadline: Instant,
 ) -> Result<ResponseHead, Fault> {
     for interim in 0..=MAX_INTERIM {
-        let bytes = conn
-            .read_head(RESPONSE_LIMITS, deadline, |_| Ok(()))
-            .await
-            .map_err(|error| match error {
-                ReadHeadError::Closed if interim == 0 => {
-                    Fault::Broken(io::ErrorKind::UnexpectedEof.into())
-                }
-                ReadHeadError::Io(error) if interim == 0 && conn.buffered().is_empty() => {
-                    Fault::Broken(error)
-                }
-                ReadHeadError::TimedOut => Fault::Slow,
-                ReadHeadError::Head(error) => Fault::Malformed(error.to_string()),
-                ReadHeadError::Closed | ReadHeadError::Cut => {
-                    Fault::Malformed("it ended within its head".to_owned())
-                }
-                ReadHeadError::Io(error) => {
-                    Fault::Malformed(format!("it broke within its head: {error}"))
-                }
-            })?;
-        let head =
-            ResponseHead::parse(bytes).map_err(|error| Fault::Malformed(error.to_string()))?;
+        let read = conn.read_head(RESPONSE_LIMITS, deadline, |_| Ok(())).await;
+        let bytes = read.map_err(|error| no_head(error, interim, conn.buffered()))?;
+        let malformed = malformed(interim, &bytes);
+        let head = ResponseHead::parse(bytes).map_err(|error| malformed(error.to_string()))?;
         match head.status {
             101 => {
                 return Err(Fault::Malformed(
@@ -92,6 +78,29 @@ pub(super) async fn read_final_head(
         }
     }
     Err(Fault::Malformed("too many interim answers".to_owned()))
+}
+
+/// What it means that no head came, but these bytes, after so many interim ones.
+fn no_head(error: ReadHeadError, interim: usize, come: &[u8]) -> Fault {
+    let malformed = malformed(interim, come);
+    match error {
+        ReadHeadError::Closed if interim == 0 => Fault::Broken(io::ErrorKind::UnexpectedEof.into()),
+        ReadHeadError::Io(error) if interim == 0 && come.is_empty() => Fault::Broken(error),
+        ReadHeadError::TimedOut => Fault::Slow,
+        ReadHeadError::Head(error) => malformed(error.to_string()),
+        ReadHeadError::Closed | ReadHeadError::Cut => {
+            malformed("it ended within its head".to_owned())
+        }
+        ReadHeadError::Io(error) => malformed(format!("it broke within its head: {error}")),
+    }
+}
+
+/// The fault that bytes are which are no head.
+fn malformed(interim: usize, come: &[u8]) -> fn(String) -> Fault {
+    match interim {
+        0 if !come.starts_with(VERSION) => Fault::OutOfStep,
+        _ => Fault::Malformed,
+    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ pub enum Fault {
     Slow,
     /// What came is no answer.
     Malformed(String),
+    /// What came does not even begin as an answer: where the connection has served before, it may be what is left of
+    /// another one.
+    OutOfStep(String),
 }
 
 impl UpstreamError {
@@ -44,7 +47,7 @@ impl UpstreamError {
             Fault::Unreachable(DialError::Proxy(error)) => error.fault.status(),
             Fault::Unreachable(DialError::Forbidden(_) | DialError::Tls(_)) => 502,
             Fault::Unreachable(_) | Fault::Down(_) | Fault::Crowded => 503,
-            Fault::Broken(_) | Fault::Malformed(_) => 502,
+            Fault::Broken(_) | Fault::Malformed(_) | Fault::OutOfStep(_) => 502,
             Fault::Slow => 504,
         }
     }
@@ -71,7 +74,9 @@ impl fmt::Display for UpstreamError {
                     humantime::format_duration(timeouts::RESPONSE_HEAD)
                 )
             }
-            Fault::Malformed(why) => write!(f, "its answer is malformed: {why}"),
+            Fault::Malformed(why) | Fault::OutOfStep(why) => {
+                write!(f, "its answer is malformed: {why}")
+            }
         }?;
         match (&self.proxy, &self.fault) {
             // These say it themselves.

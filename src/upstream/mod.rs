@@ -80,7 +80,7 @@ pub struct Message<'a> {
     pub method: &'a [u8],
     /// Its head, written out.
     pub head: &'a [u8],
-    /// Its body. A request with a body is never sent twice.
+    /// Its body.
     pub body: &'a [u8],
     /// Over which connection it may go.
     pub over: Over,
@@ -94,6 +94,14 @@ pub enum Over {
     /// A new one, whatever is known of outages: what went wrong may have been the connection's fault, and somebody
     /// waits for the rest.
     Fresh,
+}
+
+impl Message<'_> {
+    /// Whether it may be sent twice: it asks for nothing but an answer, and nothing of it is behind its head
+    /// (RFC 9110 §9.2.2).
+    fn is_repeatable(&self) -> bool {
+        matches!(self.method, b"GET" | b"HEAD") && self.body.is_empty()
+    }
 }
 
 impl Client {
@@ -161,8 +169,8 @@ impl Client {
 
     /// Sends a request to `origin`, by the way of `egress`, and reads the head of its answer; interim answers are passed over.
     ///
-    /// With a `reach`, only addresses within it are dialled. A request without body that fails on a reused connection
-    /// before any byte of an answer is sent once more, on a fresh connection. One for which there is no connection is
+    /// With a `reach`, only addresses within it are dialled. A GET or HEAD without body that fails on a reused connection
+    /// before any byte of its answer is sent once more, on a fresh connection. One for which there is no connection is
     /// tried again as far as `tries` allow.
     pub async fn send(
         &self,
@@ -184,7 +192,7 @@ impl Client {
             fault,
         };
         // What may not be sent twice goes out on a connection that cannot have grown stale.
-        let may_be_idle = message.over == Over::Any && message.body.is_empty();
+        let may_be_idle = message.over == Over::Any && message.is_repeatable();
         if let Some(pooled) = may_be_idle.then(|| self.take(&key)).flatten() {
             match self.exchange(key.clone(), pooled, message).await {
                 Ok(reply) if reply.head.status == REQUEST_TIMEOUT => {}
@@ -196,6 +204,11 @@ impl Client {
                         // Whatever has forgotten this one has forgotten those that were idle beside it.
                         self.pool().forget(&key);
                     }
+                }
+                Err(Fault::OutOfStep(why)) => {
+                    self.log.debug(format_args!(
+                        "{origin}: on an idle connection came what is no answer: {why}"
+                    ));
                 }
                 outcome => {
                     self.metrics.pool_hit();

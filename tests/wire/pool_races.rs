@@ -117,6 +117,42 @@ fn an_interim_answer_is_the_beginning_of_one() {
     assert_eq!(connections(&registry), [0, 0]);
 }
 
+#[test]
+fn what_is_left_of_another_answer_is_none() {
+    let left = [
+        "hello",
+        "\r\n",
+        "\n",
+        "hello\r\n\r\n",
+        "\0\0\0",
+        "helloHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong",
+        "\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong",
+    ];
+    for left in left {
+        let registry = second_time(Answer::raw(left).close());
+        let docxy = with_one_worker(&registry, &[]);
+        for _ in 0..2 {
+            assert_eq!(
+                settled(&docxy, &Ask::get(MANIFEST)).text(),
+                "hello",
+                "{left:?}"
+            );
+        }
+        assert_eq!(connections(&registry), [0, 0, 1], "{left:?}");
+        let fresh = Server::start(move |_| Answer::raw(left).close());
+        let docxy = with_one_worker(&fresh, &[]);
+        assert_eq!(ask(&docxy, &Ask::get(MANIFEST)).status(), 502, "{left:?}");
+        assert_eq!(fresh.lines().len(), 1, "{left:?}");
+    }
+    for begun in ["HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nA"] {
+        let registry = second_time(Answer::raw(begun).close());
+        let docxy = with_one_worker(&registry, &[]);
+        assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
+        assert_eq!(ask(&docxy, &Ask::get(MANIFEST)).status(), 502, "{begun:?}");
+        assert_eq!(connections(&registry), [0, 0], "{begun:?}");
+    }
+}
+
 /// Reads a head only, answers, and goes on as it is told.
 fn hasty(listener: TcpListener, answer: &'static str, then: fn(TcpStream)) {
     std::thread::spawn(move || {

@@ -104,7 +104,7 @@ fn of_upstream(error: &UpstreamError, side: Side<'_>) -> Failure {
         },
         Fault::Slow => "it is overloaded, or something between swallows packets (an MTU too large, a firewall); check again"
             .to_owned(),
-        Fault::Malformed(_) => match side {
+        Fault::Malformed(_) | Fault::OutOfStep(_) => match side {
             Side::Upstream(name) => {
                 format!("what answers there is no registry; look at the URL of --upstream {name}=URL")
             }

@@ -58,7 +58,7 @@ fn unanswered(fault: Fault) -> ProxyFault {
     match fault {
         Fault::Broken(error) => ProxyFault::Broken(error),
         Fault::Slow => ProxyFault::Slow,
-        Fault::Malformed(why) => ProxyFault::Malformed(why),
+        Fault::Malformed(why) | Fault::OutOfStep(why) => ProxyFault::Malformed(why),
         // Not of reading a head.
         Fault::Unreachable(error) => ProxyFault::Unreachable(error),
         Fault::Down(why) => ProxyFault::NoWay(why.to_string()),
