@@ -24,7 +24,7 @@ const MAX_TRAILERS: u32 = 8 * 1024;
 pub enum ChunkError {
     /// A size that is no hexadecimal number, is followed by a blank or is too large.
     Size,
-    /// An extension with a control byte, or too many of them.
+    /// An extension with a control byte or an open quote, or too many of them.
     Extension,
     /// A line or a chunk that does not end in CRLF.
     LineEnd,
@@ -71,6 +71,8 @@ pub struct ChunkScanner {
 enum State {
     Size,
     Extension,
+    Quoted,
+    Escaped,
     SizeLf,
     Data,
     DataCr,
@@ -131,7 +133,7 @@ impl ChunkScanner {
     fn step(&mut self, byte: u8) -> Result<(), ChunkError> {
         self.state = match self.state {
             State::Size => self.step_size(byte)?,
-            State::Extension => self.step_extension(byte)?,
+            State::Extension | State::Quoted | State::Escaped => self.step_extension(byte)?,
             State::SizeLf => expect(byte, b'\n', self.begin_chunk())?,
             State::DataCr => expect(byte, b'\r', State::DataLf)?,
             State::DataLf => expect(byte, b'\n', State::Size)?,
@@ -168,21 +170,27 @@ impl ChunkScanner {
         }
     }
 
+    /// Nothing of an extension counts but where it ends. Whoever heeds quotes would read on past the end of a line within
+    /// them (RFC 9112 §7.1.1), so that there may be none.
     fn step_extension(&mut self, byte: u8) -> Result<State, ChunkError> {
-        match byte {
-            b'\r' => Ok(State::SizeLf),
-            b'\n' => Err(ChunkError::LineEnd),
-            _ => {
-                self.extension += 1;
-                self.extensions += 1;
-                let too_long = self.extension > MAX_EXTENSION || self.extensions > MAX_EXTENSIONS;
-                if too_long || is_control(byte) {
-                    Err(ChunkError::Extension)
-                } else {
-                    Ok(State::Extension)
-                }
-            }
+        match (self.state, byte) {
+            (State::Extension, b'\r') => return Ok(State::SizeLf),
+            (_, b'\n') => return Err(ChunkError::LineEnd),
+            _ if is_control(byte) => return Err(ChunkError::Extension),
+            _ => {}
         }
+        self.extension += 1;
+        self.extensions += 1;
+        if self.extension > MAX_EXTENSION || self.extensions > MAX_EXTENSIONS {
+            return Err(ChunkError::Extension);
+        }
+        Ok(match (self.state, byte) {
+            (State::Extension, b'"') => State::Quoted,
+            (State::Quoted, b'"') => State::Extension,
+            (State::Quoted, b'\\') => State::Escaped,
+            (State::Escaped, _) => State::Quoted,
+            (state, _) => state,
+        })
     }
 
     fn begin_chunk(&mut self) -> State {

@@ -77,7 +77,7 @@ fn an_unfinished_body_has_no_end() {
 
 #[test]
 fn malformed_bodies_are_refused() {
-    let cases: [(&[u8], ChunkError); 27] = [
+    let cases: [(&[u8], ChunkError); 31] = [
         (b"\r\n", ChunkError::Size),
         (b"g\r\n", ChunkError::Size),
         (b"-1\r\n", ChunkError::Size),
@@ -97,6 +97,10 @@ fn malformed_bodies_are_refused() {
         (b"1;a\n", ChunkError::LineEnd),
         (b"1;a\rb", ChunkError::LineEnd),
         (b"1;\0\r\n", ChunkError::Extension),
+        (b"1;a=\"\r\n", ChunkError::Extension),
+        (b"1;a=\"b\\\"\r\n", ChunkError::Extension),
+        (b"1;a=\"b\\\r\n", ChunkError::Extension),
+        (b"1;a=\"b\n", ChunkError::LineEnd),
         (b"1\r\nxy", ChunkError::LineEnd),
         (b"1\r\nx\n", ChunkError::LineEnd),
         (b"1\r\nx\rY", ChunkError::LineEnd),

@@ -44,6 +44,7 @@ fn malformed() -> Vec<Answer> {
         first("a bare LF in an extension", "5;a\nb\r\nhello\r\n0\r\n\r\n"),
         first("a bare CR in an extension", "5;a\rb\r\nhello\r\n0\r\n\r\n"),
         first("a NUL in an extension", "5;\0\r\nhello\r\n0\r\n\r\n"),
+        first("a quote in an extension that is not closed", "5;a=\"\r\nhello\r\n0\r\n\r\n"),
         first("an extension of 257 bytes", &format!("5;{}\r\nhello\r\n0\r\n\r\n", "e".repeat(257))),
         first("no chunks", "hello"),
         broken("LF after data", chunked("5\r\nhello\n0\r\n\r\n"), "hello"),

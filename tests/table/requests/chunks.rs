@@ -73,6 +73,8 @@ fn extensions() -> Vec<Request> {
         passed("4 KiB in many chunks", chunked_post(&format!("{}1c\r\n{body}", many(16))), "")
             .line("POST /realm?CASE")
             .form("&&&&&&&&&&&&&&&&scope=repository:CASE/b:pull&service=s"),
+        malformed("a quote in an extension that is not closed", ";a=\"b"),
+        malformed("a quote in an extension that ends in a quoted quote", ";a=\"b\\\""),
         malformed("257 bytes", &format!(";{}", "e".repeat(257))),
         malformed("a CR within", ";a\rb"),
         malformed("a CR within quotes", ";a=\"\r\""),
