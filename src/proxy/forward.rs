@@ -10,7 +10,7 @@ use crate::proxy::journey::{Journey, Mishap};
 use crate::proxy::unfinished::Flow;
 use crate::proxy::{Proxy, Response, Trace};
 use crate::registry::challenge::Bearer;
-use crate::registry::range::total_of_content_range;
+use crate::registry::range::Span;
 use crate::registry::redirect::{RedirectError, is_redirect};
 use crate::registry::rewrite::{self, FIRST_BYTE, Part, Source, View};
 use crate::registry::route::Kind;
@@ -135,16 +135,9 @@ impl Proxy {
             part: Part::AsAsked,
             ..asking
         };
-        let fields = &reply.head.fields;
-        let range = fields.first("content-range");
-        let size = match reply.head.status {
-            200 => framing::content_length(fields),
-            206 => range.and_then(total_of_content_range),
-            416 if range == Some(b"bytes */0") => Some(0),
-            _ => {
-                reply.discard(&self.client);
-                return self.pass(journey, refused, Some(Kind::Blob));
-            }
+        let Some(size) = size_behind_first_byte(&reply.head) else {
+            reply.discard(&self.client);
+            return self.pass(journey, refused, Some(Kind::Blob));
         };
         refused.discard(&self.client);
         let head = self.begin(journey, 200, b"OK", &reply.head, size)?;
@@ -225,5 +218,22 @@ impl Proxy {
             head.field_of("Date", httpdate::HttpDate::from(SystemTime::now()));
         }
         Ok(head)
+    }
+}
+
+/// The size of a blob of which the first byte was asked for, as far as the answer says it; `None` if it is an answer to
+/// something else.
+fn size_behind_first_byte(head: &ResponseHead) -> Option<Option<u64>> {
+    match head.status {
+        200 => Some(framing::content_length(&head.fields)),
+        206 => {
+            let first = Span::of(head, 1).filter(|part| part.first == 0)?;
+            Some(first.total)
+        }
+        416 => {
+            let range = head.fields.only("content-range").ok()??;
+            (range == b"bytes */0").then_some(Some(0))
+        }
+        _ => None,
     }
 }

@@ -79,6 +79,29 @@ fn an_unknown_total_means_no_length() {
 }
 
 #[test]
+fn another_part_than_the_first_byte_tells_no_size() {
+    let part = |ranges: &[&str]| {
+        let kind = [("Content-Type", "multipart/byteranges; boundary=x")];
+        let ranges = ranges.iter().map(|range| ("Content-Range", *range));
+        let fields: Vec<_> = kind.into_iter().chain(ranges).collect();
+        Answer::new("206 Partial Content", &fields, "x")
+    };
+    for ranges in [
+        &["bytes 0-0/10", "bytes 0-0/11"][..],
+        &["bytes 5-5/10"],
+        &["bytes 0-1/10"],
+        &["items 0-0/10"],
+        &[],
+    ] {
+        let cdn = cdn("403 Forbidden", part(ranges));
+        let registry = redirecting_to(&cdn);
+        let docxy = before(&registry);
+        let response = head(&docxy, &blob());
+        assert_eq!(response.status(), 403, "{ranges:?}");
+    }
+}
+
+#[test]
 fn a_manifest_is_never_got_in_place_of_its_head() {
     for status in ["403 Forbidden", "405 Method Not Allowed"] {
         let cdn = cdn(status, one_byte("7"));
