@@ -59,6 +59,16 @@ fn the_service_may_do_little() {
 }
 
 #[test]
+fn the_service_may_open_the_sockets_that_docxy_opens() {
+    let families = setting("deploy/docxy.service", "RestrictAddressFamilies");
+    let mut families: Vec<&str> = families.split(' ').collect();
+    families.sort_unstable();
+    // Those of its listeners, that by which the system tells the addresses of the machine, and that of sd_notify.
+    let needed = ["AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"];
+    assert_eq!(families, needed);
+}
+
+#[test]
 fn a_stop_may_take_as_long_as_the_drain() {
     let stop = setting("deploy/docxy.service", "TimeoutStopSec");
     assert!(seconds(&stop) > DRAIN, "{stop}");
