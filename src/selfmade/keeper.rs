@@ -1,5 +1,6 @@
 //! Looks after the self-made certificate while docxy runs: leaves grow old, and machines get other addresses.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::names::{Machine, Wanted};
+use super::machine::{Machine, View};
+use super::names::Wanted;
 use super::{SelfMade, SelfMadeError, instructions};
 use crate::tls::store::{CertSet, CertStore};
 
@@ -20,7 +22,7 @@ pub struct Keeper {
     made: SelfMade,
     wanted: watch::Receiver<Wanted>,
     renames: watch::Sender<Wanted>,
-    machine: Machine,
+    view: View,
     store: Arc<CertStore>,
     /// What the start has to say beside the instructions.
     said: Vec<String>,
@@ -29,8 +31,17 @@ pub struct Keeper {
 impl Keeper {
     /// Takes or makes CA and certificate, and shows them.
     pub fn start(wanted: Wanted, state_dir: Option<&Path>) -> Result<Keeper, SelfMadeError> {
-        let (machine, mut said) = (Machine::look(), Vec::new());
-        let names = wanted.names(&machine);
+        Keeper::start_on(Machine::look(), wanted, state_dir)
+    }
+
+    fn start_on(
+        found: io::Result<Machine>,
+        wanted: Wanted,
+        state_dir: Option<&Path>,
+    ) -> Result<Keeper, SelfMadeError> {
+        let mut said = Vec::new();
+        let view = View::first(found, &wanted, &mut said);
+        let names = wanted.names(view.machine());
         let made = SelfMade::open(state_dir, &names, SystemTime::now(), &mut said)?;
         let store = Arc::new(CertStore::new(CertSet::new(made.key())));
         let (renames, wanted) = watch::channel(wanted);
@@ -38,7 +49,7 @@ impl Keeper {
             made,
             wanted,
             renames,
-            machine,
+            view,
             store,
             said,
         })
@@ -61,7 +72,7 @@ impl Keeper {
 
     /// What the start has to say, with the port of the first https listener.
     pub fn lines(&self, port: u16) -> Vec<String> {
-        let at = self.wanted.borrow().authority(&self.machine, port);
+        let at = self.wanted.borrow().authority(self.view.machine(), port);
         let mut lines = self.said.clone();
         lines.extend(instructions::lines(&self.made, &at));
         lines
@@ -72,19 +83,27 @@ impl Keeper {
         loop {
             // Either way it is time to look.
             let _ = timeout(PERIOD, self.wanted.changed()).await;
-            let mut said = Vec::new();
-            let names = self.wanted.borrow_and_update().names(&Machine::look());
-            match self.made.refresh(&names, SystemTime::now(), &mut said) {
-                Ok(true) => self.store.replace(CertSet::new(self.made.key())),
-                Ok(false) => {}
-                Err(error) => said.push(format!(
-                    "warning: the certificate from before stays: {error}"
-                )),
-            }
-            for line in &said {
-                say(line);
+            for line in self.look_again(Machine::look(), SystemTime::now()) {
+                say(&line);
             }
         }
+    }
+
+    /// Makes the certificate anew if that is due, and gives what is to be said of it.
+    fn look_again(&mut self, found: io::Result<Machine>, now: SystemTime) -> Vec<String> {
+        let mut said = Vec::new();
+        let wanted = self.wanted.borrow_and_update();
+        self.view.take(found, &wanted, &mut said);
+        let names = wanted.names(self.view.machine());
+        drop(wanted);
+        match self.made.refresh(&names, now, &mut said) {
+            Ok(true) => self.store.replace(CertSet::new(self.made.key())),
+            Ok(false) => {}
+            Err(error) => said.push(format!(
+                "warning: the certificate from before stays: {error}"
+            )),
+        }
+        said
     }
 }
 
@@ -96,6 +115,27 @@ mod tests {
     use clap::Parser;
     use std::sync::Mutex;
     use tokio::time::sleep;
+
+    #[test]
+    fn a_machine_that_cannot_be_seen_for_once_keeps_its_certificate() {
+        let state = tempfile::tempdir().unwrap();
+        let flags = ["docxy", "--listen", ":443"];
+        let config = Config::from_args(Args::parse_from(flags)).unwrap();
+        let machine = Machine {
+            addresses: vec!["192.0.2.1".parse().unwrap()],
+            hostname: None,
+        };
+        let mut keeper =
+            Keeper::start_on(Ok(machine), config.certificate_names(), Some(state.path())).unwrap();
+        let kept = || std::fs::read(state.path().join("leaf.pem")).unwrap();
+        let before = kept();
+        let failed = || Err(io::Error::other("no descriptors"));
+        let said = keeper.look_again(failed(), SystemTime::now()).concat();
+        assert!(said.contains("no descriptors"), "{said}");
+        assert_eq!(keeper.look_again(failed(), SystemTime::now()), [""; 0]);
+        assert!(keeper.made.names().contains(&"192.0.2.1".to_owned()));
+        assert_eq!(kept(), before);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn other_names_get_another_certificate_while_docxy_runs() {

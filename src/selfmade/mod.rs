@@ -1,13 +1,14 @@
 //! The certificate that docxy makes itself where it is given none: a CA that stays, and a leaf under it that is made anew
 //! when it grows old or when the names by which docxy is reached change.
 //!
-//! [`names`] says for what the leaf is, [`authority`] makes both, [`leaf`] says whether a leaf still serves, [`shelf`] keeps
+//! [`names`] says for what the leaf is, by what [`machine`] finds, [`authority`] makes both, [`leaf`] says whether a leaf still serves, [`shelf`] keeps
 //! them in the state directory, [`instructions`] says what to give the engines, and [`keeper`] looks again while docxy runs.
 
 pub mod authority;
 pub mod instructions;
 pub mod keeper;
 pub mod leaf;
+pub mod machine;
 pub mod names;
 pub mod shelf;
 

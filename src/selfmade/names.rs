@@ -1,49 +1,13 @@
 //! For which names and addresses the certificate is: those by which docxy is reached, as far as it can know them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use rustls::pki_types::ServerName;
 
+use super::machine::Machine;
 use crate::http::uri::{Authority, Host, Origin, Scheme};
 use crate::listen::ListenHost;
 use crate::registry::table::Table;
-
-/// A node of Kubernetes may have an address for each service; a certificate with all of them would be too large.
-const MAX_LOCAL: usize = 64;
-
-/// What this machine is called, and its addresses.
-#[derive(Clone, Debug, Default)]
-pub struct Machine {
-    /// Those that others may reach: neither loopback nor link-local, in the system's order.
-    pub addresses: Vec<IpAddr>,
-    /// Its own name, if it could be one in a certificate.
-    pub hostname: Option<Host>,
-}
-
-impl Machine {
-    /// Asks the system. What it does not tell is left out.
-    pub fn look() -> Machine {
-        let found = if_addrs::get_if_addrs().unwrap_or_default();
-        let addresses = found.iter().map(if_addrs::Interface::ip);
-        let uname = rustix::system::uname();
-        let hostname = uname.nodename().to_str().ok().map(Host::parse);
-        Machine {
-            addresses: addresses
-                .filter(|address| is_reachable(*address))
-                .take(MAX_LOCAL)
-                .collect(),
-            hostname: hostname.and_then(Result::ok),
-        }
-    }
-
-    fn of_family(&self, wildcard: ListenHost) -> impl Iterator<Item = IpAddr> {
-        let v4_only = wildcard == ListenHost::Address(Ipv4Addr::UNSPECIFIED.into());
-        self.addresses
-            .iter()
-            .copied()
-            .filter(move |address| address.is_ipv4() || !v4_only)
-    }
-}
 
 /// What decides the names, beside the machine.
 #[derive(Clone, Debug)]
@@ -106,6 +70,15 @@ impl Wanted {
         once
     }
 
+    /// Whether the names depend on the machine.
+    pub fn needs_machine(&self) -> bool {
+        self.listening.iter().any(|host| match host {
+            ListenHost::Address(address) => address.is_unspecified(),
+            ListenHost::Localhost => false,
+            ListenHost::All => true,
+        })
+    }
+
     /// How an engine writes host and port of docxy: as the operator says, else by an address of the machine.
     pub fn authority(&self, machine: &Machine, port: u16) -> Authority {
         let port = (port != Scheme::Https.default_port()).then_some(port);
@@ -155,14 +128,6 @@ fn aliases(table: &Table) -> Vec<Host> {
     hosts.map(|authority| authority.host).collect()
 }
 
-fn is_reachable(address: IpAddr) -> bool {
-    let is_link_local = match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    };
-    !(is_link_local || address.is_loopback() || address.is_unspecified())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +171,20 @@ mod tests {
             let expected = format!("{names} {OWN}");
             let found = wanted(flags).names(&machine()).join(" ");
             assert_eq!(found, expected.trim(), "{flags}");
+        }
+    }
+
+    #[test]
+    fn the_machine_counts_where_docxy_listens_on_all_of_it() {
+        for (flags, counts) in [
+            ("--listen :443", true),
+            ("--listen 0.0.0.0:443", true),
+            ("--listen 192.0.2.1:443 --listen https://[::]:5000", true),
+            ("--listen 192.0.2.1:443 --listen :80", false),
+            ("--listen https://localhost:5000", false),
+        ] {
+            let found = wanted(flags).needs_machine();
+            assert_eq!(found, counts, "{flags}");
         }
     }
 
@@ -263,17 +242,5 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn this_machine_has_no_loopback_among_its_addresses() {
-        let machine = Machine::look();
-        assert!(
-            machine
-                .addresses
-                .iter()
-                .all(|address| is_reachable(*address))
-        );
-        assert!(machine.addresses.len() <= MAX_LOCAL);
     }
 }
