@@ -1,13 +1,19 @@
-//! The state directory: what docxy makes itself and must find again after a restart, keys among it.
+//! The state directory: what docxy makes itself and must find again after a restart, keys among it. Several processes may
+//! use one at a time.
+
+mod part;
 
 use std::env;
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::process::geteuid;
+
+use self::part::Part;
 
 /// Only docxy reads what is there: keys are among it.
 const DIRECTORY_MODE: u32 = 0o700;
@@ -93,8 +99,21 @@ impl StateDir {
         made.map_err(|error| fault("made", error))?;
         let state = StateDir::find(path);
         state.check_version()?;
-        state.write(VERSION_FILE, format!("{VERSION}\n").as_bytes())?;
+        state.claim()?;
+        part::sweep(path, SystemTime::now());
         Ok(state)
+    }
+
+    /// Writes the version, or something in its place: that a directory can be written to is only known from writing.
+    fn claim(&self) -> Result<(), StateError> {
+        let version = format!("{VERSION}\n");
+        if self.read(VERSION_FILE)?.is_none() {
+            return self.write(VERSION_FILE, version.as_bytes());
+        }
+        let written = Part::write(&self.path, VERSION_FILE, version.as_bytes());
+        written
+            .map(drop)
+            .map_err(|error| self.unwritten(VERSION_FILE, error))
     }
 
     /// Makes sure that what is in the directory is what this docxy can read.
@@ -149,11 +168,7 @@ impl StateDir {
     /// Writes a file as [`write`](StateDir::write) does, but only if it is not there yet.
     pub fn create(&self, name: &str, bytes: &[u8]) -> Result<Created, StateError> {
         let path = self.path.join(name);
-        let part = self
-            .path
-            .join(format!(".{name}.{}.part", std::process::id()));
-        let linked = write_synced(&part, bytes).and_then(|()| fs::hard_link(&part, &path));
-        let _ = fs::remove_file(&part);
+        let linked = Part::write(&self.path, name, bytes).and_then(|part| part.link(&path));
         match linked {
             Ok(()) => {
                 self.sync();
@@ -164,31 +179,25 @@ impl StateDir {
             Err(error) if has_no_links(&error) && !path.exists() => {
                 self.write(name, bytes).map(|()| Created::New)
             }
-            Err(error) => Err(StateError {
-                path,
-                action: "written",
-                error,
-            }),
+            Err(error) => Err(self.unwritten(name, error)),
         }
     }
 
     /// Writes a file as a whole: after a crash or on a full disk there is the old one or the new one, never a part.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
-        let (path, part) = (
-            self.path.join(name),
-            self.path.join(format!(".{name}.part")),
-        );
-        let written = write_synced(&part, bytes).and_then(|()| fs::rename(&part, &path));
-        written.map_err(|error| {
-            let _ = fs::remove_file(&part);
-            StateError {
-                path,
-                action: "written",
-                error,
-            }
-        })?;
+        let path = self.path.join(name);
+        let written = Part::write(&self.path, name, bytes).and_then(|part| part.replace(&path));
+        written.map_err(|error| self.unwritten(name, error))?;
         self.sync();
         Ok(())
+    }
+
+    fn unwritten(&self, name: &str, error: io::Error) -> StateError {
+        StateError {
+            path: self.path.join(name),
+            action: "written",
+            error,
+        }
     }
 
     /// A name is safe only when the directory is; where that cannot be had, the file is still whole.
@@ -204,21 +213,12 @@ fn has_no_links(error: &io::Error) -> bool {
     )
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let _ = fs::remove_file(path);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::sync::Barrier;
+    use std::thread;
 
     #[test]
     fn files_are_whole_and_for_docxy_alone() {
@@ -243,6 +243,54 @@ mod tests {
         assert_eq!(state.create("other", b"one").unwrap(), Created::New);
         assert_eq!(mode(&state.path().join("other")), 0o600);
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 3);
+    }
+
+    /// What every process does that starts on a directory, and whether it was the first.
+    fn start(directory: &Path, letter: u8) -> Created {
+        let state = StateDir::open(directory).unwrap();
+        let created = state.create("key", &[letter; 3000]).unwrap();
+        state.write("leaf", &[letter; 5000]).unwrap();
+        for (name, length) in [("key", 3000), ("leaf", 5000)] {
+            let found = state.read(name).unwrap().unwrap();
+            assert_eq!(found, vec![found[0]; length], "{name} is one letter's");
+        }
+        created
+    }
+
+    #[test]
+    fn several_may_start_on_one_directory() {
+        for _ in 0..10 {
+            let temporary = tempfile::tempdir().unwrap();
+            let directory = temporary.path().join("state");
+            let barrier = Barrier::new(8);
+            let created: Vec<Created> = thread::scope(|scope| {
+                let starts: Vec<_> = (b'a'..)
+                    .take(8)
+                    .map(|letter| {
+                        let (barrier, directory) = (&barrier, &directory);
+                        scope.spawn(move || {
+                            barrier.wait();
+                            start(directory, letter)
+                        })
+                    })
+                    .collect();
+                starts.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            let new = created.iter().filter(|one| **one == Created::New);
+            assert_eq!(new.count(), 1, "one key for all");
+            let left = fs::read_dir(&directory).unwrap().count();
+            assert_eq!(left, 3, "the two files and the version");
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_right_is_not_written_again() {
+        let temporary = tempfile::tempdir().unwrap();
+        StateDir::open(temporary.path()).unwrap();
+        let version = temporary.path().join("version");
+        let before = fs::metadata(&version).unwrap().ino();
+        StateDir::open(temporary.path()).unwrap();
+        assert_eq!(fs::metadata(&version).unwrap().ino(), before);
     }
 
     #[test]
@@ -279,7 +327,11 @@ mod tests {
         fs::create_dir(temporary.path().join("key")).unwrap();
         let error = state.write("key", b"x").unwrap_err().to_string();
         assert!(error.contains("/key cannot be written"), "{error}");
-        assert!(!temporary.path().join(".key.part").exists());
+        assert_eq!(
+            fs::read_dir(temporary.path()).unwrap().count(),
+            3,
+            "no part is left beside the file, the version and the directory"
+        );
     }
 
     #[test]
