@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use super::SelfMadeError;
 use super::leaf::Leaf;
 use crate::tls;
+use crate::tls::validity::Validity;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -38,6 +39,7 @@ pub struct Authority {
     key: KeyPair,
     certificate: CertificateDer<'static>,
     pem: String,
+    until: SystemTime,
 }
 
 impl Authority {
@@ -47,13 +49,15 @@ impl Authority {
         let mut params = params(&key)?;
         // From a fixed day: a clock that is wrong once must not make a CA of the future.
         params.not_before = date_time_ymd(2026, 1, 1);
-        params.not_after = date_time_ymd(1970, 1, 1) + check_clock(now)? + CA_LIFE;
+        let until = check_clock(now)? + CA_LIFE;
+        params.not_after = date_time_ymd(1970, 1, 1) + until;
         params.serial_number = Some(serial()?);
         let certificate = params.self_signed(&key).map_err(cannot_make)?;
         Ok(Authority {
             key,
             pem: certificate.pem(),
             certificate: certificate.der().clone(),
+            until: SystemTime::UNIX_EPOCH + until,
         })
     }
 
@@ -65,6 +69,7 @@ impl Authority {
         tls::paired(vec![certificate.clone()], private.into()).ok()?;
         Some(Authority {
             key,
+            until: Validity::of(&certificate)?.until,
             certificate,
             pem,
         })
@@ -75,14 +80,20 @@ impl Authority {
         KeyPair::generate().map_err(cannot_make)
     }
 
-    /// Issues a leaf for these names, addresses or host names.
+    /// Its key, for another certificate.
+    pub fn into_key(self) -> KeyPair {
+        self.key
+    }
+
+    /// Issues a leaf for these names, addresses or host names, which ends with the CA at the latest.
     pub fn issue(&self, names: &[String], now: SystemTime) -> Result<Leaf, SelfMadeError> {
+        let left = self.until.duration_since(now).unwrap_or_default();
         let now = date_time_ymd(1970, 1, 1) + check_clock(now)?;
         let mut leaf = CertificateParams::new(names).map_err(cannot_make)?;
         leaf.distinguished_name = DistinguishedName::new();
         leaf.distinguished_name.push(DnType::CommonName, "docxy");
         leaf.not_before = now - BACKDATED;
-        leaf.not_after = now + LEAF_LIFE;
+        leaf.not_after = now + LEAF_LIFE.min(left);
         leaf.serial_number = Some(serial()?);
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -97,6 +108,11 @@ impl Authority {
     /// The certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// The last second in which engines take it.
+    pub fn until(&self) -> SystemTime {
+        self.until
     }
 
     /// The certificate in PEM.

@@ -112,8 +112,10 @@ impl Leaf {
         if made_for != wanted {
             return Ok(Verdict::OtherNames);
         }
-        let since = now.duration_since(SystemTime::UNIX_EPOCH);
-        let now = since.unwrap_or_default();
+        let [now, until] = [now, authority.until()].map(|time| {
+            time.duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default()
+        });
         for name in names {
             let verdict = self.verified(authority, name, now)?;
             if verdict != Verdict::Serves {
@@ -121,7 +123,8 @@ impl Leaf {
             }
         }
         match names.first() {
-            Some(name) => self.verified(authority, name, now + LEFT),
+            // None lasts longer than its CA.
+            Some(name) => self.verified(authority, name, until.min(now + LEFT)),
             None => Ok(Verdict::Serves),
         }
     }

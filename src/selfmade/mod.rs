@@ -3,8 +3,10 @@
 //!
 //! [`names`] says for what the leaf is, by what [`machine`] finds, [`authority`] makes both, [`leaf`] says whether a leaf still serves, [`shelf`] keeps
 //! them in the state directory, [`instructions`] says what to give the engines, and [`keeper`] looks again while docxy runs.
+//! [`ending`] says that the CA will not stay for ever.
 
 pub mod authority;
+pub mod ending;
 pub mod instructions;
 pub mod keeper;
 pub mod leaf;
@@ -20,6 +22,7 @@ use std::time::SystemTime;
 use rustls::sign::CertifiedKey;
 
 use self::authority::Authority;
+use self::ending::Ending;
 use self::leaf::{Leaf, Verdict};
 use self::shelf::Shelf;
 
@@ -48,6 +51,8 @@ pub struct SelfMade {
     authority: Authority,
     leaf: Leaf,
     key: Arc<CertifiedKey>,
+    /// What was said of the end of the CA.
+    ending: Ending,
 }
 
 impl SelfMade {
@@ -65,12 +70,15 @@ impl SelfMade {
         let leaf = current(&mut shelf, &authority, kept, names, now, said)?;
         let key = leaf.certified_key()?;
         shelf.warn(said);
-        Ok(SelfMade {
+        let mut made = SelfMade {
             shelf,
             authority,
             leaf,
             key,
-        })
+            ending: Ending::Far,
+        };
+        made.say_ending(now, said);
+        Ok(made)
     }
 
     /// Makes a new leaf if this one is old or for other names, and says whether it did.
@@ -80,6 +88,11 @@ impl SelfMade {
         now: SystemTime,
         said: &mut Vec<String>,
     ) -> Result<bool, SelfMadeError> {
+        self.say_ending(now, said);
+        if self.ending == Ending::Over {
+            // No engine would take a new one.
+            return Ok(false);
+        }
         let held = Some(self.leaf.clone());
         let leaf = current(&mut self.shelf, &self.authority, held, names, now, said)?;
         if leaf == self.leaf {
@@ -88,6 +101,16 @@ impl SelfMade {
         self.key = leaf.certified_key()?;
         self.leaf = leaf;
         Ok(true)
+    }
+
+    /// Once for each step that the end of the CA comes nearer.
+    fn say_ending(&mut self, now: SystemTime, said: &mut Vec<String>) {
+        let until = self.authority.until();
+        let ending = Ending::of(until, now);
+        if ending != self.ending {
+            self.ending = ending;
+            said.extend(ending.warning(until, self.ca_path().as_deref()));
+        }
     }
 
     /// The CA in PEM.
@@ -150,7 +173,9 @@ fn current(
 
 #[cfg(test)]
 mod tests {
+    use super::authority::LEAF_LIFE;
     use super::*;
+    use crate::tls::validity::Validity;
     use std::fs;
     use std::time::Duration;
 
@@ -314,6 +339,83 @@ mod tests {
                 "{said:?}"
             );
         }
+    }
+
+    /// When the CA of the first noon ends.
+    fn end() -> SystemTime {
+        noon() + DAY * 3653
+    }
+
+    fn leaf_ends(leaf: &Leaf) -> SystemTime {
+        let key = leaf.certified_key().unwrap();
+        Validity::of(key.end_entity_cert().unwrap()).unwrap().until
+    }
+
+    #[test]
+    fn a_ca_that_ends_within_a_year_is_said_and_no_leaf_outlives_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ca, _, said) = open(dir.path(), "a.test", noon()).unwrap();
+        assert_eq!(said, [""; 0]);
+        for (left, names) in [(364, "a.test"), (100, "a.test"), (1, "b.test")] {
+            let (same, leaf, said) = open(dir.path(), names, end() - DAY * left).unwrap();
+            assert!(same == ca && leaf_ends(&leaf) == end(), "{left}");
+            let file = format!("remove {}", dir.path().join("ca.crt").display());
+            assert!(said.concat().contains(&file), "{said:?}");
+            // It is as good as can be had.
+            let (_, again, _) = open(dir.path(), names, end() - DAY * left).unwrap();
+            assert!(leaf == again, "{left}");
+        }
+    }
+
+    #[test]
+    fn a_ca_that_has_ended_is_made_anew_from_its_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let (before, _, _) = open(dir.path(), "a.test", noon()).unwrap();
+        let key = fs::read(dir.path().join("ca.key")).unwrap();
+        let now = end() + DAY;
+        let (ca, leaf, said) = open(dir.path(), "a.test", now).unwrap();
+        assert!(
+            said.concat().contains("had ended on 2037-01-15"),
+            "{said:?}"
+        );
+        assert!(ca != before && leaf_ends(&leaf) == now + LEAF_LIFE);
+        assert_eq!(fs::read(dir.path().join("ca.key")).unwrap(), key);
+        assert_eq!(fs::read_to_string(dir.path().join("ca.crt")).unwrap(), ca);
+        assert_eq!(open(dir.path(), "a.test", now).unwrap().2, [""; 0]);
+    }
+
+    #[test]
+    fn a_foreign_authority_that_has_ended_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        for year in [2020, 2027] {
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            let certificate = params.self_signed(&key).unwrap().pem();
+            fs::write(dir.path().join("ca.key"), key.serialize_pem()).unwrap();
+            fs::write(dir.path().join("ca.crt"), &certificate).unwrap();
+            let error = open(dir.path(), "a.test", noon()).unwrap_err().to_string();
+            assert!(error.contains("ca.crt is not what docxy made"), "{error}");
+            let left = fs::read_to_string(dir.path().join("ca.crt")).unwrap();
+            assert_eq!(left, certificate);
+        }
+    }
+
+    #[test]
+    fn a_running_docxy_says_the_end_of_its_ca_each_month() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut said, names) = (Vec::new(), names("a.test"));
+        let mut made = SelfMade::open(Some(dir.path()), &names, noon(), &mut said).unwrap();
+        for day in 3653 - 400..3653 + 400 {
+            for _ in 0..2 {
+                made.refresh(&names, noon() + DAY * day, &mut said).unwrap();
+            }
+        }
+        let count = |what| said.iter().filter(|line| line.contains(what)).count();
+        assert_eq!((count(" ends on "), count("has ended on")), (13, 1));
+        assert!(count("new certificate") < 4, "{said:?}");
+        assert_eq!(leaf_ends(&made.leaf), end());
     }
 
     #[test]

@@ -12,9 +12,9 @@ use std::time::SystemTime;
 
 use rcgen::KeyPair;
 
-use super::SelfMadeError;
 use super::authority::Authority;
-use super::leaf::Leaf;
+use super::leaf::{Leaf, Verdict};
+use super::{SelfMadeError, ending};
 use crate::state::{Created, StateDir, StateError};
 
 /// The key of the CA.
@@ -77,22 +77,21 @@ impl Shelf {
         }
     }
 
-    /// The CA that is kept, or a new one.
+    /// The CA that is kept, or a new one. One that has ended is made anew from its key: engines have to be given another one
+    /// anyway.
     pub fn authority(
         &mut self,
         now: SystemTime,
         said: &mut Vec<String>,
     ) -> Result<Authority, SelfMadeError> {
-        if let Some(kept) = self.kept_authority(said)? {
-            return Ok(kept);
-        }
-        let key = match self.read(CA_KEY)? {
-            Some(bytes) => self.key(&bytes, said)?,
-            None => {
-                // First of all, so that a clock that is wrong leaves no key behind.
-                super::authority::check_clock(now)?;
-                self.new_key()?
+        let key = match self.kept_authority(said)? {
+            Some(kept) if now <= kept.until() => return Ok(kept),
+            Some(ended) => {
+                self.check_own(&ended)?;
+                said.push(ending::made_anew(ended.until()));
+                ended.into_key()
             }
+            None => self.lone_key(now, said)?,
         };
         let authority = Authority::new(key, now)?;
         if self.has_ca {
@@ -151,6 +150,32 @@ impl Shelf {
             "is not what docxy made for ca.key; bring back what was there, or name another directory with --state-dir \
              (a certificate of your own goes to --tls-cert)",
         )
+    }
+
+    /// Of others nothing is overwritten.
+    fn check_own(&self, authority: &Authority) -> Result<(), SelfMadeError> {
+        let (names, last) = (["localhost".to_owned()], authority.until());
+        let leaf = authority.issue(&names, last);
+        match leaf.and_then(|leaf| leaf.verdict(authority, &names, last)) {
+            Ok(Verdict::Serves) => Ok(()),
+            _ => Err(self.foreign()),
+        }
+    }
+
+    /// The key that has no certificate yet, or a new one.
+    fn lone_key(
+        &mut self,
+        now: SystemTime,
+        said: &mut Vec<String>,
+    ) -> Result<KeyPair, SelfMadeError> {
+        match self.read(CA_KEY)? {
+            Some(bytes) => self.key(&bytes, said),
+            None => {
+                // First of all, so that a clock that is wrong leaves no key behind.
+                super::authority::check_clock(now)?;
+                self.new_key()
+            }
+        }
     }
 
     fn new_key(&mut self) -> Result<KeyPair, SelfMadeError> {
