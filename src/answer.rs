@@ -218,6 +218,7 @@ fn reason(status: u16) -> &'static str {
         408 => "Request Timeout",
         413 => "Content Too Large",
         414 => "URI Too Long",
+        415 => "Unsupported Media Type",
         417 => "Expectation Failed",
         421 => "Misdirected Request",
         429 => "Too Many Requests",
@@ -268,8 +269,8 @@ mod tests {
     #[test]
     fn every_status_that_docxy_gives_has_a_reason() {
         for status in [
-            200, 400, 401, 403, 404, 405, 408, 413, 414, 417, 421, 429, 431, 501, 502, 503, 504,
-            505, 508,
+            200, 400, 401, 403, 404, 405, 408, 413, 414, 415, 417, 421, 429, 431, 501, 502, 503,
+            504, 505, 508,
         ] {
             assert!(!reason(status).is_empty(), "{status}");
         }

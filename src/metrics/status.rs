@@ -1,9 +1,9 @@
 //! The statuses that are counted apart. An upstream may answer with any number, and must not make a series of each.
 
 /// Those that clients, registries or docxy give a meaning.
-const EXACT: [u16; 34] = [
+const EXACT: [u16; 35] = [
     200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 410,
-    413, 414, 416, 417, 421, 429, 431, 499, 500, 501, 502, 503, 504, 505, 508,
+    413, 414, 415, 416, 417, 421, 429, 431, 499, 500, 501, 502, 503, 504, 505, 508,
 ];
 
 /// All others, by their class.

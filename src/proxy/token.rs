@@ -1,6 +1,7 @@
 //! Token requests: sent on to the realm that the upstream announced, with the scopes that it knows.
 
 use crate::answer::Answer;
+use crate::http::fields::Fields;
 use crate::http::uri::Target;
 use crate::proxy::journey::Journey;
 use crate::proxy::realm::Realm;
@@ -13,6 +14,9 @@ use crate::registry::table::UpstreamId;
 use crate::registry::token::{Parameters, SERVICE, TokenError};
 use crate::upstream::Over;
 use crate::upstream::tries::Tries;
+
+/// The media type of a form (RFC 6749 §4.4.2).
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 /// A token request that has been read.
 struct Wanted<'a> {
@@ -49,6 +53,9 @@ impl Proxy {
         form: Option<&[u8]>,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
+        if form.is_some() && !is_form(&request.head.fields) {
+            return Err(TokenError::Kind.into());
+        }
         let form = form
             .map(|form| str::from_utf8(form).map_err(|_| TokenError::Encoding))
             .transpose()?;
@@ -190,4 +197,13 @@ impl Proxy {
             (Some(form), Identity::Anonymous) => (rewrite(form, learned, own), None),
         }
     }
+}
+
+/// Whether a body may be a form, by all that is said of it: nothing else is looked at for scopes and secrets.
+fn is_form(fields: &Fields) -> bool {
+    let is_form = |value: &[u8]| {
+        let kind = value.split(|&byte| byte == b';').next();
+        kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(FORM))
+    };
+    fields.all("content-type").all(is_form) && !fields.contains("content-encoding")
 }

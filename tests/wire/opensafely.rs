@@ -226,6 +226,11 @@ fn no_way_to_write_a_scope_passes_the_list() {
         "/token?scope=Repository:evil/x:pull".to_owned(),
         "/token?scope=registry:catalog:*".to_owned(),
         format!("/token?scope={good};scope=repository:evil/x:pull"),
+        format!("/token?scope={good}&a=b;scope=repository:evil/x:pull"),
+        format!("/token?scope={good}&scope[]=repository:evil/x:pull"),
+        format!("/token?scope={good}&+scope=repository:evil/x:pull"),
+        format!("/token?scope={good}&scope%00=repository:evil/x:pull"),
+        format!("/token?scope={good}&??scope=repository:evil/x:pull"),
     ];
     for trick in &tricks {
         let status = get(&stand.docxy, trick).status();
@@ -237,6 +242,13 @@ fn no_way_to_write_a_scope_passes_the_list() {
             "{trick} in a form is {status}"
         );
     }
+    for kind in ["application/json", "text/plain", "text/xml; charset=utf-8"] {
+        let scopes = "{\"scope\":\"repository:evil/x:pull\"}";
+        let answer = ask(&stand.docxy, &Ask::posted("/token?service=s", kind, scopes));
+        assert_eq!(answer.status(), 415, "{kind}");
+    }
+    let packed = Ask::form("/token", "scope=a").field("Content-Encoding", "gzip");
+    assert_eq!(ask(&stand.docxy, &packed).status(), 415);
     ask(
         &stand.docxy,
         &Ask::form(

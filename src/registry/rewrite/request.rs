@@ -66,7 +66,7 @@ pub enum Part<'a> {
 pub const FIRST_BYTE: Part<'_> = Part::Only("bytes=0-0");
 
 /// Fields of a request that are docxy's own matter, or that would tell an upstream more than it should know.
-const NOT_FORWARDED: Names<10> = Names::new([
+const NOT_FORWARDED: Names<14> = Names::new([
     "host",
     "content-length",
     "expect",
@@ -77,6 +77,11 @@ const NOT_FORWARDED: Names<10> = Names::new([
     "x-real-ip",
     "http2-settings",
     "max-forwards",
+    // Of a form, which is written anew.
+    "content-md5",
+    "content-digest",
+    "repr-digest",
+    "digest",
 ]);
 
 /// Conditions and ranges, which make no sense when docxy asks for a size.
@@ -187,7 +192,7 @@ mod tests {
     fn a_form_has_the_length_that_it_was_given() {
         let (target, fields) = (
             target("http://r.test:81/token"),
-            fields("Host: a\r\nContent-Length: 9\r\n"),
+            fields("Host: a\r\nContent-Length: 9\r\nContent-MD5: x\r\nContent-Digest: y\r\n"),
         );
         let request = Request {
             method: b"POST",

@@ -10,6 +10,10 @@ use crate::registry::route::error::Quoted;
 pub enum TokenError {
     /// Not application/x-www-form-urlencoded.
     Encoding,
+    /// A body that says that it is no such form, or that is compressed.
+    Kind,
+    /// A name that some would read as that of a scope or a secret.
+    Name(String),
     /// Not `type:name:actions`, or a name that no repository has.
     Scope(String),
     /// Scopes of two upstreams.
@@ -22,7 +26,11 @@ impl TokenError {
     /// The status of the answer.
     pub fn status(&self) -> u16 {
         match self {
-            TokenError::Encoding | TokenError::Scope(_) | TokenError::TwoUpstreams(..) => 400,
+            TokenError::Kind => 415,
+            TokenError::Encoding
+            | TokenError::Name(_)
+            | TokenError::Scope(_)
+            | TokenError::TwoUpstreams(..) => 400,
             TokenError::Denied(_, refusal) => refusal.refuse_as.status(),
         }
     }
@@ -30,7 +38,10 @@ impl TokenError {
     /// The code in the answer's body (OCI distribution specification, "Error Codes").
     pub fn code(&self) -> &'static str {
         match self {
-            TokenError::Encoding | TokenError::TwoUpstreams(..) => "UNSUPPORTED",
+            TokenError::Encoding
+            | TokenError::Kind
+            | TokenError::Name(_)
+            | TokenError::TwoUpstreams(..) => "UNSUPPORTED",
             TokenError::Scope(_) => "NAME_INVALID",
             TokenError::Denied(_, refusal) => refusal.refuse_as.code(),
         }
@@ -41,6 +52,13 @@ impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TokenError::Encoding => f.write_str("the token request is not form-urlencoded"),
+            TokenError::Kind => f.write_str(
+                "the body of a token request has to be a form, application/x-www-form-urlencoded",
+            ),
+            TokenError::Name(name) => {
+                let name = Quoted(name);
+                write!(f, "'{name}' is no parameter of a token request")
+            }
             TokenError::Scope(scope) => write!(f, "'{}' is not a scope", Quoted(scope)),
             TokenError::TwoUpstreams(first, second) => write!(
                 f,

@@ -36,6 +36,14 @@ impl<'a> Piece<'a> {
     }
 }
 
+/// Whether some would read this name as `wanted`: they leave out what stands around a name, and what makes a list of it.
+pub(super) fn is_almost(name: &str, wanted: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let from = name.trim_start_matches(|c| !is_word(c));
+    let word = from.split(|c| !is_word(c)).next().unwrap_or_default();
+    is_named(word, wanted) && word.len() < name.len()
+}
+
 /// Some servers read names without case: no scope and no secret may hide from docxy in capitals.
 pub(super) fn is_named(name: &str, wanted: &str) -> bool {
     name.eq_ignore_ascii_case(wanted)

@@ -13,7 +13,7 @@ mod tests;
 use std::borrow::Cow;
 
 pub use self::error::TokenError;
-use self::form::{Piece, decode, is_named};
+use self::form::{Piece, decode, is_almost, is_named};
 use self::scope::Scope;
 pub use self::scope::scope_parameters;
 use super::access::Access;
@@ -51,10 +51,13 @@ pub struct Parameters<'a> {
 impl<'a> Parameters<'a> {
     /// Reads a query (without `?`) or a form.
     ///
-    /// A byte that no URI may hold, or a `%` without two hexadecimal digits, is an error.
+    /// A byte that no URI may hold, or a `%` without two hexadecimal digits, is an error; so is whatever some servers read
+    /// otherwise: a `;`, which once parted parameters as `&` does, and names that are almost those of a scope or a secret.
     pub fn parse(text: &'a str) -> Result<Parameters<'a>, TokenError> {
         let is_escape = |after: &str| matches!(after.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
-        let sound = text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+        let sound = text
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && !matches!(b, b'#' | b';'));
         if !sound || !text.split('%').skip(1).all(is_escape) {
             return Err(TokenError::Encoding);
         }
@@ -63,8 +66,13 @@ impl<'a> Parameters<'a> {
         } else {
             Some(text.split('&'))
         };
-        let pieces = pieces.into_iter().flatten().map(Piece::read).collect();
-        Ok(Parameters { pieces })
+        let pieces: Vec<_> = pieces.into_iter().flatten().map(Piece::read).collect();
+        let guarded = || SECRETS.into_iter().chain(["scope"]);
+        let hides = |piece: &&Piece<'_>| guarded().any(|name| is_almost(&piece.name, name));
+        match pieces.iter().find(hides) {
+            Some(piece) => Err(TokenError::Name(piece.name.to_string())),
+            None => Ok(Parameters { pieces }),
+        }
     }
 
     /// The first value of a parameter, decoded.

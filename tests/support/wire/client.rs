@@ -49,10 +49,15 @@ impl Ask {
 
     /// `POST` of a form, with its length.
     pub fn form(target: &str, form: &str) -> Ask {
+        Ask::posted(target, "application/x-www-form-urlencoded", form)
+    }
+
+    /// A POST of a body of this media type.
+    pub fn posted(target: &str, kind: &str, body: &str) -> Ask {
         let mut ask = Ask::new("POST", target)
-            .field("Content-Type", "application/x-www-form-urlencoded")
-            .field("Content-Length", &form.len().to_string());
-        ask.body = form.as_bytes().to_vec();
+            .field("Content-Type", kind)
+            .field("Content-Length", &body.len().to_string());
+        ask.body = body.as_bytes().to_vec();
         ask
     }
 

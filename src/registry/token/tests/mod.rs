@@ -53,8 +53,19 @@ fn values_are_decoded_and_the_first_counts() {
 #[test]
 fn what_is_not_urlencoded_is_an_error() {
     for text in [
-        "a=%", "a=%2", "a=%zz", "%g0=1", "a=b c", "a=\r\n", "a=é", "a=\0", "a=b#c", "a=%1%41",
+        "a=%",
+        "a=%2",
+        "a=%zz",
+        "%g0=1",
+        "a=b c",
+        "a=\r\n",
+        "a=é",
+        "a=\0",
+        "a=b#c",
+        "a=%1%41",
         "a=b&c=%",
+        "a=b;scope=c",
+        ";",
     ] {
         assert_eq!(
             Parameters::parse(text).err(),
@@ -120,8 +131,45 @@ fn any_cut_and_any_byte_is_survived() {
 }
 
 #[test]
+fn a_name_that_some_would_read_as_a_scope_is_an_error() {
+    for name in [
+        "scope[]",
+        "scope[0]",
+        "+scope",
+        "%20scope",
+        "scope+",
+        "scope%00",
+        "??scope",
+        "Scope.x",
+        "%5Bscope%5D",
+        "scope%ff",
+        "password[]",
+        "+refresh_token",
+    ] {
+        let text = format!("service=s&{name}=repository:a/b:pull");
+        let refused = Parameters::parse(&text).err();
+        assert!(matches!(refused, Some(TokenError::Name(_))), "{name}");
+    }
+    for name in [
+        "scope",
+        "SCOPE",
+        "scopes",
+        "my_scope",
+        "scope_x",
+        "account",
+        "service[]",
+        "+",
+    ] {
+        let text = format!("{name}=x");
+        assert!(Parameters::parse(&text).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn messages_hold_no_control_bytes() {
     let errors = [
+        TokenError::Kind,
+        TokenError::Name("\0scope".to_owned()),
         TokenError::Encoding,
         TokenError::Scope("a\r\n\"".to_owned()),
         TokenError::Denied("\0".repeat(500), Refusal::default()),
