@@ -5,6 +5,8 @@
 
 pub mod kept;
 pub mod order;
+#[cfg(debug_assertions)]
+mod provoked;
 pub mod renewal;
 pub mod schedule;
 pub mod settings;

@@ -13,11 +13,14 @@ use tokio::time::{sleep, timeout};
 
 use super::kept::{Held, Kept, read_account};
 use super::order::{self, OrderError};
+#[cfg(debug_assertions)]
+use super::provoked;
 use super::schedule;
 use super::settings::Settings;
 use super::transport::Transport;
 use crate::egress::{Egress, EgressSettings};
 use crate::log::Log;
+use crate::panics::caught;
 use crate::state::StateDir;
 use crate::stop::Stop;
 use crate::timeouts::Timeouts;
@@ -55,6 +58,8 @@ enum AttemptError {
     TooLong,
     /// A file for the way to the server cannot be read.
     NoWay(String),
+    /// docxy has panicked in it.
+    Panic,
 }
 
 impl From<instant_acme::Error> for AttemptError {
@@ -73,6 +78,7 @@ impl fmt::Display for AttemptError {
             ),
             AttemptError::Useless(why) => write!(f, "what came cannot be used: {why}"),
             AttemptError::NoWay(why) => f.write_str(why),
+            AttemptError::Panic => f.write_str("a fault in docxy has ended the attempt"),
             AttemptError::TooLong => {
                 write!(f, "nothing within {}", humantime::format_duration(ATTEMPT))
             }
@@ -142,8 +148,9 @@ impl Acme {
         let mut failures = 0;
         loop {
             sleep_until(next).await;
-            let attempt = timeout(ATTEMPT, self.attempt(log)).await;
-            match attempt.unwrap_or(Err(AttemptError::TooLong)) {
+            let attempt = caught(timeout(ATTEMPT, self.attempt(log))).await;
+            let in_time = attempt.unwrap_or(Ok(Err(AttemptError::Panic)));
+            match in_time.unwrap_or(Err(AttemptError::TooLong)) {
                 Ok(held) => {
                     failures = 0;
                     next = self.show(held, log);
@@ -187,6 +194,8 @@ impl Acme {
     }
 
     async fn attempt(&mut self, log: Log) -> Result<Held, AttemptError> {
+        #[cfg(debug_assertions)]
+        provoked::in_attempt();
         let account = self.account(log).await?;
         let made = order::certificate(&account, &self.settings.domains, &self.store).await;
         let pem = made.map_err(|error| match error {

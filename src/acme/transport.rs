@@ -21,6 +21,10 @@ use crate::upstream::{Client, Message, Over};
 /// An answer with the longest chain has a few KB.
 const MAX_BODY: usize = 256 * 1024;
 
+/// The longest wait that a server can ask for, in seconds: far beyond any attempt. The crate adds whatever it reads to the
+/// clock, and panics where that has no room for it.
+const MAX_WAIT: u64 = 24 * 3600;
+
 /// Who asks (RFC 8555 §6.1).
 const USER_AGENT: &str = concat!("docxy/", env!("CARGO_PKG_VERSION"));
 
@@ -142,13 +146,23 @@ async fn answer(target: &Target, mut reply: Box<Reply>) -> Result<BytesResponse,
     }
     let mut answer = Response::builder().status(reply.head.status);
     for (name, value) in fields.iter() {
-        answer = answer.header(name, value);
+        answer = match asks_for_too_long(name, value) {
+            true => answer.header(name, MAX_WAIT),
+            false => answer.header(name, value),
+        };
     }
     let (parts, ()) = answer.body(())?.into_parts();
     Ok(BytesResponse {
         parts,
         body: Box::new(body),
     })
+}
+
+/// Whether it is a `Retry-After` in seconds (RFC 9110 §10.2.3), and too many of them.
+fn asks_for_too_long(name: &[u8], value: &[u8]) -> bool {
+    let seconds = || str::from_utf8(value).ok()?.trim().parse::<u64>().ok();
+    name.eq_ignore_ascii_case(header::RETRY_AFTER.as_str().as_bytes())
+        && seconds().is_some_and(|seconds| seconds > MAX_WAIT)
 }
 
 async fn collect(target: &Target, reply: &mut Reply) -> Result<Bytes, TransportError> {
@@ -169,4 +183,27 @@ async fn collect(target: &Target, reply: &mut Reply) -> Result<Bytes, TransportE
 
 fn other(error: TransportError) -> Error {
     Error::Other(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_asked_to_wait_for_longer_than_a_day() {
+        let cases: [(&str, &str, bool); 8] = [
+            ("Retry-After", "18446744073709551615", true),
+            ("retry-after", " 86401 ", true),
+            ("RETRY-AFTER", "+86401", true),
+            ("Retry-After", "86400", false),
+            ("Retry-After", "0", false),
+            ("Retry-After", "18446744073709551616", false),
+            ("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT", false),
+            ("Content-Length", "86401", false),
+        ];
+        for (name, value, expected) in cases {
+            let found = asks_for_too_long(name.as_bytes(), value.as_bytes());
+            assert_eq!(found, expected, "{name}: {value}");
+        }
+    }
 }

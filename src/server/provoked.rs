@@ -1,13 +1,9 @@
-//! Panics on request, so that tests see what one costs. Only in builds with debug assertions, and only if the environment asks
-//! for them.
+//! Panics on request, where they [are provoked](are_provoked).
 
 use std::cell::Cell;
-use std::env;
 
 use crate::http::head::RequestHead;
-
-/// The variable without which nothing here does anything.
-const VARIABLE: &str = "DOCXY_PROVOKE_PANICS";
+use crate::panics::are_provoked;
 
 thread_local! {
     static IN_WORKER: Cell<bool> = const { Cell::new(false) };
@@ -15,7 +11,7 @@ thread_local! {
 
 /// Panics in the task of a connection that asks for it, or has its worker do so.
 pub(super) fn in_task(head: &RequestHead) {
-    if !head.target().starts_with("/panic/") || env::var_os(VARIABLE).is_none() {
+    if !head.target().starts_with("/panic/") || !are_provoked() {
         return;
     }
     match head.target() {

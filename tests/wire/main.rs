@@ -12,6 +12,7 @@ mod absolute_target;
 mod access_log;
 mod account_refusals;
 mod accounts;
+mod acme;
 mod acme_flags;
 mod activation;
 mod admin;
