@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use docxy::acme::renewal::Acme;
 use docxy::args::CommandLine;
 use docxy::command;
 use docxy::config::Config;
@@ -79,6 +80,7 @@ fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>
     let ca = keeper.as_ref().map(|keeper| keeper.ca_pem().to_owned());
     let running = start::workers(&config, ca, log, metrics, admin)?;
     panics::tell(log);
+    let ways_to_acme = acme.as_ref().map(Acme::ways);
     if let Some(acme) = acme {
         let started = acme.start(running.stop.clone(), log);
         started.map_err(|error| Shortage::of("what renews the certificate by ACME", error))?;
@@ -111,6 +113,7 @@ fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>
         serving: running.serving.clone(),
         files,
         certificate_names,
+        ways_to_acme,
         log,
         metrics,
     };

@@ -87,8 +87,7 @@ pub fn certificates(config: &Config) -> Result<Shown, Box<dyn Error>> {
         Some(settings) => Some(Acme::prepare(
             settings,
             state_for_acme(config)?,
-            config.reaching.others.clone(),
-            config.timeouts,
+            config.way_to_acme(),
         )?),
         None => None,
     };

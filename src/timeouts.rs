@@ -48,7 +48,7 @@ pub const DISCARD: Duration = Duration::from_secs(1);
 pub const LINGER: Duration = Duration::from_secs(2);
 
 /// The two that the operator sets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// No byte from an upstream body.
     pub body: Duration,

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use instant_acme::{Account, NewAccount};
 use tokio::runtime;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::kept::{Held, Kept, read_account};
@@ -43,8 +44,17 @@ pub struct Acme {
     account: Option<Vec<u8>>,
     held: Option<Held>,
     store: Arc<CertStore>,
-    egress: EgressSettings,
-    timeouts: Timeouts,
+    way: watch::Receiver<Way>,
+    ways: watch::Sender<Way>,
+}
+
+/// How the server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// As whatever is no upstream, but for the roots.
+    pub reaching: EgressSettings,
+    /// How long it may be silent.
+    pub timeouts: Timeouts,
 }
 
 /// Why an attempt gave no certificate.
@@ -88,42 +98,35 @@ impl fmt::Display for AttemptError {
 
 impl Acme {
     /// Reads what is in the state directory; a certificate that is there is shown at once.
-    pub fn prepare(
-        settings: Settings,
-        state: StateDir,
-        reaching: EgressSettings,
-        timeouts: Timeouts,
-    ) -> Result<Acme, Box<dyn Error>> {
-        let egress = EgressSettings {
-            ca: settings
-                .ca
-                .iter()
-                .map(|path| ("acme-ca", path.clone()))
-                .collect(),
-            ..reaching
-        };
+    pub fn prepare(settings: Settings, state: StateDir, way: Way) -> Result<Acme, Box<dyn Error>> {
         // What it names is read here too, so that a fault in it is found before docxy runs.
-        Egress::open(&egress)?;
+        Egress::open(&way.egress(&settings))?;
         let kept = Kept::new(state, &settings.directory);
         let (account, held) = (kept.account()?, kept.certificate()?);
         let store = match &held {
             Some(held) => CertStore::new(CertSet::new(Arc::clone(&held.key))),
             None => CertStore::empty(),
         };
+        let (ways, way) = watch::channel(way);
         Ok(Acme {
             settings,
             kept,
             account,
             held,
             store: Arc::new(store),
-            egress,
-            timeouts,
+            way,
+            ways,
         })
     }
 
     /// What the listeners are to show.
     pub fn store(&self) -> Arc<CertStore> {
         Arc::clone(&self.store)
+    }
+
+    /// Takes another way to the server, from the next attempt on.
+    pub fn ways(&self) -> watch::Sender<Way> {
+        self.ways.clone()
     }
 
     /// Begins to keep the certificate, on a thread of its own: files are written there. It ends when docxy is to stop.
@@ -218,9 +221,10 @@ impl Acme {
     }
 
     async fn account(&mut self, log: Log) -> Result<Account, AttemptError> {
-        let client = Client::new(self.timeouts, log);
-        let egress =
-            Egress::open(&self.egress).map_err(|error| AttemptError::NoWay(error.to_string()))?;
+        let way = self.way.borrow_and_update().clone();
+        let client = Client::new(way.timeouts, log);
+        let egress = Egress::open(&way.egress(&self.settings));
+        let egress = egress.map_err(|error| AttemptError::NoWay(error.to_string()))?;
         let transport = Transport::new(client, egress);
         let builder = Account::builder_with_http(Box::new(transport));
         if let Some(bytes) = &self.account {
@@ -271,8 +275,8 @@ impl Acme {
         held.map_or(Duration::ZERO, |held| schedule::rest(held.validity))
     }
 
-    /// Says what went wrong and what that means, and waits.
-    async fn complain(&self, error: &AttemptError, failures: u32, log: Log) {
+    /// Says what went wrong and what that means, and waits; no longer than until there is another way.
+    async fn complain(&mut self, error: &AttemptError, failures: u32, log: Log) {
         let held = self.held.as_ref();
         let pause = schedule::pause(failures, held.map(|held| held.validity), luck());
         let meanwhile = match held {
@@ -288,7 +292,18 @@ impl Acme {
             self.settings.directory,
             humantime::format_duration(Duration::from_secs(pause.as_secs().max(1)))
         ));
-        sleep(pause).await;
+        // Either way it is time for another try.
+        let _ = timeout(pause, self.way.changed()).await;
+    }
+}
+
+impl Way {
+    fn egress(&self, settings: &Settings) -> EgressSettings {
+        let roots = settings.ca.iter().map(|path| ("acme-ca", path.clone()));
+        EgressSettings {
+            ca: roots.collect(),
+            ..self.reaching.clone()
+        }
     }
 }
 

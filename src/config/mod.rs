@@ -34,6 +34,7 @@ use self::values::{
 };
 use crate::account::AccountSettings;
 use crate::acme;
+use crate::acme::renewal::Way;
 use crate::args::Args;
 use crate::http::uri::{Host, Origin, Scheme};
 use crate::listen::{Certificate, Listen};
@@ -189,6 +190,14 @@ impl Config {
             &self.table,
             listening.map(|listen| listen.host).collect(),
         )
+    }
+
+    /// How the ACME server is reached.
+    pub fn way_to_acme(&self) -> Way {
+        Way {
+            reaching: self.reaching.others.clone(),
+            timeouts: self.timeouts,
+        }
     }
 
     /// Whether an https listener is without a certificate, so that docxy makes one.

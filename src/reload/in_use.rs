@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use crate::acme::renewal::Way;
 use crate::args::CommandLine;
 use crate::config::Config;
 use crate::config::load::load;
@@ -29,6 +30,8 @@ pub struct InUse {
     pub passwords: Watch,
     /// Who makes the self-made certificate, if there is one.
     pub certificate_names: Option<watch::Sender<Wanted>>,
+    /// Who gets a certificate by ACME, if that is wanted.
+    pub ways_to_acme: Option<watch::Sender<Way>>,
     /// Where things are said, and how much.
     pub log: Log,
     /// Where it is counted how that went.
@@ -58,6 +61,9 @@ impl InUse {
         self.passwords = Watch::new(self.serving.password_files());
         if let Some(names) = &self.certificate_names {
             names.send_replace(new.certificate_names());
+        }
+        if let Some(ways) = &self.ways_to_acme {
+            take_way(ways, new.way_to_acme());
         }
         self.log.change(new.log, new.log_format);
         for key in &waits {
@@ -112,4 +118,13 @@ impl InUse {
         }
         Ok(Some(TlsFiles::open(&new.pairs, new.client_ca.clone())?))
     }
+}
+
+/// Hands over a way, if it is another one: whoever waits to try again does so then.
+fn take_way(ways: &watch::Sender<Way>, new: Way) {
+    ways.send_if_modified(|way| {
+        let is_other = *way != new;
+        *way = new;
+        is_other
+    });
 }

@@ -1,10 +1,12 @@
 //! ACME while docxy runs, before a scripted server: what it says, and how it is reached.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use crate::docxy::Docxy;
 use crate::wire::tls::Identity;
+use crate::wire::tunnel::{Proxy, Then};
 use crate::wire::{Answer, Request, Server};
 
 /// docxy's words when it has no certificate to show for an attempt.
@@ -77,4 +79,27 @@ fn a_panic_is_no_more_than_a_failure() {
             && said.contains("; next try in "),
         "{said}"
     );
+}
+
+#[test]
+fn a_reload_changes_the_way_to_the_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("docxy.toml");
+    let [old, new] = [(); 2].map(|()| Proxy::connect(|_| (Vec::new(), Then::Close)));
+    let write = |proxy: &Proxy| {
+        let text = format!("upstream_proxy = '{}'\n", proxy.url());
+        fs::write(&path, text).unwrap();
+    };
+    write(&old);
+    let mut command = docxy(&directory.path().join("state"));
+    command.args(["--acme-directory", "https://acme.invalid/directory"]);
+    let docxy = Docxy::start_with(command.arg("--config").arg(&path));
+    assert!(docxy.wait_for_line(FAILED).contains(&old.url()));
+    docxy.signal("HUP");
+    docxy.wait_for_lines("reloaded, as asked", 1);
+    write(&new);
+    docxy.signal("HUP");
+    let said = docxy.wait_for_lines(FAILED, 2);
+    assert!(said[1].contains(&new.url()), "{said:?}");
+    assert!(!old.heads().is_empty() && !new.heads().is_empty());
 }
