@@ -39,12 +39,10 @@ pub struct InUse {
 }
 
 impl InUse {
-    /// Reads the configuration file, if there is one, and does as it says from the next request on. What only a restart can
-    /// change is kept, and the number of its keys is returned. If the rest cannot be, nothing is changed, and the error is why.
+    /// Reads the configuration file, if there is one, and the files that it or the command line names, and does as they say from
+    /// the next request on. What only a restart can change is kept, and the number of its keys is returned. If the rest cannot
+    /// be, nothing is changed, and the error is why.
     pub fn change(&mut self) -> Result<usize, Box<dyn Error>> {
-        if self.line.config().is_none() {
-            return Ok(0);
-        }
         let written = load(&self.line)?;
         let waits = self.config.waits_for_restart(&written);
         let new = self.config.followed_by(written).map_err(|fault| {

@@ -156,6 +156,36 @@ fn a_given_address_may_be_any_for_its_name() {
 }
 
 #[test]
+fn roots_are_read_anew_with_a_file_and_without_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (roots, config) = (
+        directory.path().join("cert.pem"),
+        directory.path().join("docxy.toml"),
+    );
+    fs::write(&config, "").unwrap();
+    let identity = Identity::new();
+    let registry = Server::start_tls(identity.server(), |_| Answer::ok("secure"));
+    let flags = format!(
+        "--upstream {NAME}={} --upstream-ca {}",
+        registry.url(),
+        roots.display()
+    );
+    for file in [String::new(), format!("--config {}", config.display())] {
+        Identity::new().write(directory.path());
+        let docxy = started(&format!("{flags} {file}"));
+        own_error(&get(&docxy, MANIFEST), 502);
+        identity.write(directory.path());
+        docxy.signal("HUP");
+        docxy.wait_for_lines("reloaded, as asked", 1);
+        assert_eq!(get(&docxy, MANIFEST).status(), 200, "{file}");
+        fs::write(&roots, "nonsense").unwrap();
+        docxy.signal("HUP");
+        docxy.wait_for_line("reloaded, as asked, but for the configuration, 1 kept as before");
+        assert_eq!(get(&docxy, MANIFEST).status(), 200, "{file}");
+    }
+}
+
+#[test]
 fn roots_of_one_upstream_are_not_those_of_another() {
     let directory = tempfile::tempdir().unwrap();
     let [first, second] = ["first", "second"].map(|name| {
