@@ -1,7 +1,9 @@
 //! What ACME keeps in the state directory, for each directory of a server apart: the account, and the certificate with its
 //! key in one file, so that the two always belong together.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -23,6 +25,8 @@ pub struct Kept {
     state: StateDir,
     account: String,
     certificate: String,
+    /// What could not be written yet, by the names of the files.
+    unsaved: BTreeMap<String, Vec<u8>>,
 }
 
 /// A certificate that can be shown.
@@ -74,6 +78,7 @@ impl Kept {
             state,
             account: format!("acme-{server}-account.json"),
             certificate: format!("acme-{server}-certificate.pem"),
+            unsaved: BTreeMap::new(),
         }
     }
 
@@ -94,9 +99,9 @@ impl Kept {
         }
     }
 
-    /// Keeps an account.
-    pub fn save_account(&self, bytes: &[u8]) -> Result<(), StateError> {
-        self.state.write(&self.account, bytes)
+    /// Keeps an account. What cannot be written is held until it [can be](Kept::save_again).
+    pub fn save_account(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        self.save(&self.account.clone(), bytes)
     }
 
     /// Where the account is.
@@ -115,9 +120,31 @@ impl Kept {
             .map_err(|why| self.corrupt(&self.certificate, why, "orders a new certificate"))
     }
 
-    /// Keeps a certificate and its key.
-    pub fn save_certificate(&self, pem: &[u8]) -> Result<(), StateError> {
-        self.state.write(&self.certificate, pem)
+    /// Keeps a certificate and its key, or holds them, as an account.
+    pub fn save_certificate(&mut self, pem: &[u8]) -> Result<(), StateError> {
+        self.save(&self.certificate.clone(), pem)
+    }
+
+    /// Tries again to write what could not be written, and returns the files that have been.
+    pub fn save_again(&mut self) -> Vec<String> {
+        let mut saved = Vec::new();
+        for (name, bytes) in mem::take(&mut self.unsaved) {
+            if self.save(&name, &bytes).is_ok() {
+                saved.push(self.path(&name));
+            }
+        }
+        saved
+    }
+
+    /// The directory may be gone since the start.
+    fn save(&mut self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        let opened = StateDir::open(self.state.path());
+        let saved = opened.and_then(|state| state.write(name, bytes));
+        match &saved {
+            Ok(()) => self.unsaved.remove(name),
+            Err(_) => self.unsaved.insert(name.to_owned(), bytes.to_vec()),
+        };
+        saved
     }
 
     fn path(&self, name: &str) -> String {
@@ -182,6 +209,7 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn kept(directory: &tempfile::TempDir) -> Kept {
         let state = StateDir::open(directory.path()).unwrap();
@@ -196,7 +224,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_found_again() {
         let directory = tempfile::tempdir().unwrap();
-        let kept = kept(&directory);
+        let mut kept = kept(&directory);
         assert!(kept.account().unwrap().is_none() && kept.certificate().unwrap().is_none());
         let (_, pkcs8) = Key::generate_pkcs8().unwrap();
         let account = instant_acme_account(pkcs8.secret_pkcs8_der());
@@ -223,7 +251,7 @@ mod tests {
     #[test]
     fn what_is_corrupt_is_named_and_stays() {
         let directory = tempfile::tempdir().unwrap();
-        let kept = kept(&directory);
+        let mut kept = kept(&directory);
         let accounts = ["", "{", "{}", "[1]", &instant_acme_account(b"no key")];
         for account in accounts {
             kept.save_account(account.as_bytes()).unwrap();
@@ -245,5 +273,26 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_when_it_can_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut kept = kept(&directory);
+        fs::remove_dir_all(directory.path()).unwrap();
+        fs::write(directory.path(), "in the way").unwrap();
+        let (key, chain) = pem("a.test");
+        let (old, new) = (format!("{key}{chain}"), pem("b.test"));
+        assert!(kept.save_account(b"{").is_err());
+        for certificate in [&old, &format!("{}{}", new.0, new.1)] {
+            assert!(kept.save_certificate(certificate.as_bytes()).is_err());
+        }
+        assert!(kept.save_again().is_empty());
+        fs::remove_file(directory.path()).unwrap();
+        let saved = kept.save_again();
+        assert_eq!(saved[0], kept.account_path());
+        assert_eq!((saved.len(), kept.save_again().len()), (2, 0));
+        let found = kept.certificate().unwrap().unwrap();
+        assert!(found.is_for(&["b.test".to_owned()]), "the last one");
     }
 }

@@ -150,14 +150,14 @@ impl Acme {
         let mut next = self.first(log);
         let mut failures = 0;
         loop {
-            sleep_until(next).await;
+            self.sleep_until(next, log).await;
             let attempt = caught(timeout(ATTEMPT, self.attempt(log))).await;
             let in_time = attempt.unwrap_or(Ok(Err(AttemptError::Panic)));
             match in_time.unwrap_or(Err(AttemptError::TooLong)) {
                 Ok(held) => {
                     failures = 0;
                     next = self.show(held, log);
-                    sleep(self.rest()).await;
+                    self.sleep(self.rest(), log).await;
                 }
                 Err(error) => {
                     failures += 1;
@@ -214,7 +214,7 @@ impl Acme {
         }
         if let Err(error) = self.kept.save_certificate(pem.as_bytes()) {
             log.error(format_args!(
-                "ACME: the new certificate is in use but not kept, and a restart orders another: {error}"
+                "ACME: the new certificate is in use but not kept, and a restart orders another: {error}; docxy tries again every hour"
             ));
         }
         Ok(held)
@@ -244,7 +244,7 @@ impl Acme {
         let bytes = serde_json::to_vec(&credentials).map_err(instant_acme::Error::Json)?;
         if let Err(error) = self.kept.save_account(&bytes) {
             log.error(format_args!(
-                "ACME: the new account is in use but not kept, and a restart registers another: {error}"
+                "ACME: the new account is in use but not kept, and a restart registers another: {error}; docxy tries again every hour"
             ));
         }
         self.account = Some(bytes);
@@ -294,6 +294,30 @@ impl Acme {
         ));
         // Either way it is time for another try.
         let _ = timeout(pause, self.way.changed()).await;
+        self.save_again(log);
+    }
+
+    async fn sleep_until(&mut self, time: SystemTime, log: Log) {
+        while let Ok(left) = time.duration_since(SystemTime::now()) {
+            if left.is_zero() {
+                return;
+            }
+            self.sleep(left.min(LOOK_AT_CLOCK), log).await;
+        }
+    }
+
+    /// Whenever it wakes up, what could not be kept before may be.
+    async fn sleep(&mut self, pause: Duration, log: Log) {
+        sleep(pause).await;
+        self.save_again(log);
+    }
+
+    fn save_again(&mut self, log: Log) {
+        for path in self.kept.save_again() {
+            log.info(format_args!(
+                "ACME: {path}, which could not be written, is now"
+            ));
+        }
     }
 }
 
@@ -312,15 +336,6 @@ fn is_forgotten(error: &instant_acme::Error) -> bool {
         return false;
     };
     problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:accountDoesNotExist")
-}
-
-async fn sleep_until(time: SystemTime) {
-    while let Ok(left) = time.duration_since(SystemTime::now()) {
-        if left.is_zero() {
-            return;
-        }
-        sleep(left.min(LOOK_AT_CLOCK)).await;
-    }
 }
 
 /// 0 to 1, anew each time. Without randomness there is no TLS either, and it does not matter which.

@@ -246,7 +246,7 @@ fn a_directory_that_is_down_leaves_the_old_certificate() {
     stand.shown(&stand.pebble.issued_root()).unwrap();
 }
 
-/// What cannot be kept is used all the same.
+/// What cannot be kept is used all the same, and kept as soon as it can be.
 #[test]
 fn a_state_directory_that_is_gone_costs_no_certificate() {
     let Some(_turn) = begin(&programs()) else {
@@ -258,10 +258,14 @@ fn a_state_directory_that_is_gone_costs_no_certificate() {
     let root = stand.pebble.issued_root();
     let first = stand.shown(&root).unwrap();
     fs::remove_dir_all(stand.state.path()).unwrap();
+    fs::write(stand.state.path(), "in the way").unwrap();
     let said = docxy.wait_for_line("ACME: the new certificate is in use but not kept");
-    assert!(said.contains("certificate.pem cannot be written"), "{said}");
+    assert!(said.contains(" cannot be made: "), "{said}");
     docxy.wait_for_lines(NEW, 2);
     assert_ne!(stand.shown(&root).unwrap(), first);
+    fs::remove_file(stand.state.path()).unwrap();
+    docxy.wait_for_line("certificate.pem, which could not be written, is now");
+    assert_private(&stand.kept("certificate.pem"));
 }
 
 #[test]
