@@ -17,6 +17,7 @@ use docxy::limits::shortage::Shortage;
 use docxy::log::{Format, Level, Log};
 use docxy::panics;
 use docxy::reload::Reloader;
+use docxy::reload::faults::Faults;
 use docxy::reload::in_use::InUse;
 use docxy::selfmade::keeper::Keeper;
 use docxy::server::{self, Ended};
@@ -112,6 +113,7 @@ fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>
         config,
         serving: running.serving.clone(),
         files,
+        faults: Faults::default(),
         certificate_names,
         ways_to_acme,
         log,

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use super::faults::Faults;
 use crate::acme::renewal::Way;
 use crate::args::CommandLine;
 use crate::config::Config;
@@ -28,6 +29,8 @@ pub struct InUse {
     pub files: TlsFiles,
     /// The files with passwords.
     pub passwords: Watch,
+    /// Which files stay in use as they were read before.
+    pub faults: Faults,
     /// Who makes the self-made certificate, if there is one.
     pub certificate_names: Option<watch::Sender<Wanted>>,
     /// Who gets a certificate by ACME, if that is wanted.
@@ -92,20 +95,38 @@ impl InUse {
     pub fn read_files(&mut self) -> usize {
         let now = SystemTime::now();
         self.passwords.know();
-        let faults = self
-            .files
-            .reload(now)
-            .into_iter()
-            .map(|fault| fault.to_string());
-        let faults: Vec<String> = faults.chain(self.serving.read_passwords_anew()).collect();
-        for fault in &faults {
-            let kept = format_args!("{fault}; what was read before stays in use");
-            self.log.error(kept);
+        self.files.reload(now);
+        let passwords = self.serving.read_passwords_anew();
+        self.faults = Faults::default();
+        self.faults.find(&self.files, passwords, self.log);
+        self.warn(now);
+        self.faults.count()
+    }
+
+    /// Reads those anew that were broken, if they may no longer be; after a look at them. If there are fewer now, it returns
+    /// how many; if not, nothing is said once more.
+    pub fn try_again(&mut self) -> Option<usize> {
+        let (now, before) = (SystemTime::now(), self.faults.count());
+        if before == 0 {
+            return None;
         }
+        self.files.try_again(now);
+        let mut passwords = self.faults.take_passwords();
+        if !passwords.is_empty() && self.passwords.finds_what_is_known() {
+            passwords = self.serving.read_passwords_anew();
+        }
+        self.faults.find(&self.files, passwords, self.log);
+        let left = self.faults.count();
+        (left < before).then(|| {
+            self.warn(now);
+            left
+        })
+    }
+
+    fn warn(&self, now: SystemTime) {
         for warning in self.files.warnings(now) {
             self.log.error(format_args!("{warning}"));
         }
-        faults.len()
     }
 
     /// The files of `new`, read, if they are others than before.

@@ -1,6 +1,7 @@
 //! What is read anew while docxy runs, at a signal or when its files have changed. All of it happens here, in a thread of
 //! its own, so that a slow disk holds up nobody.
 
+pub mod faults;
 pub mod in_use;
 
 use std::io;
@@ -54,7 +55,11 @@ fn watch(in_use: &mut InUse, supervisor: &Supervisor, asked: &Receiver<()>) {
                 let kept = in_use.read_files();
                 say_reloaded(in_use, "files have changed", kept);
             }
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(kept) = in_use.try_again() {
+                    say_reloaded(in_use, "at another try", kept);
+                }
+            }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

@@ -6,6 +6,7 @@ pub mod clients;
 pub mod files;
 pub mod handshakes;
 pub mod issuer;
+pub mod pair_in_use;
 pub mod pairs;
 pub mod pem_file;
 pub mod refused;

@@ -43,6 +43,11 @@ impl Watch {
         self.seen = now;
         is_steady && self.seen != self.known
     }
+
+    /// Whether the last look has found what is known.
+    pub fn finds_what_is_known(&self) -> bool {
+        self.seen == self.known
+    }
 }
 
 fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
@@ -67,14 +72,17 @@ mod tests {
         fs::write(&path, "one").unwrap();
         let mut watch = Watch::new(vec![path.clone()]);
         assert!(!watch.has_settled());
+        assert!(watch.finds_what_is_known());
         fs::write(&path, "two, half").unwrap();
         assert!(!watch.has_settled(), "it may still be written");
+        assert!(!watch.finds_what_is_known());
         fs::write(&path, "two, now the whole").unwrap();
         assert!(!watch.has_settled(), "it was still written");
         assert!(watch.has_settled());
         assert!(watch.has_settled(), "nobody has read it");
         watch.know();
         assert!(!watch.has_settled());
+        assert!(watch.finds_what_is_known());
     }
 
     #[test]

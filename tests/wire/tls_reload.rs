@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::KeyPair;
 
@@ -163,6 +164,31 @@ fn a_broken_new_file_leaves_the_old_one_and_the_log_says_why() {
     std::fs::write(&pair.1, sound_key).unwrap();
     docxy.wait_for_line("reloaded, files have changed");
     assert_eq!(shown(&docxy, &authority, "localhost"), der(&new));
+}
+
+/// Its time, which comes while the test runs.
+const SOON: Duration = Duration::from_secs(12);
+
+#[test]
+fn a_certificate_of_the_future_is_shown_when_its_time_has_come() {
+    let (directory, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let old = authority.leaf(&["localhost"]);
+    let docxy = start_with(&[old.write(directory.path(), "docxy")], &[]);
+    let from = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + SOON;
+    let new = authority.leaf_with(&["localhost"], KeyPair::generate().unwrap(), |params| {
+        params.not_before = rcgen::date_time_ymd(1970, 1, 1) + from;
+    });
+    new.write(directory.path(), "docxy");
+    docxy.wait_for_line("is not valid before");
+    docxy.wait_for_line("reloaded, files have changed, 1 kept as before");
+    assert_eq!(shown(&docxy, &authority, "localhost"), der(&old));
+    let said = docxy.wait_for_line("reloaded, at another try");
+    assert!(!said.contains("kept"), "{said}");
+    assert_eq!(shown(&docxy, &authority, "localhost"), der(&new));
+    let log = docxy.log();
+    let count = |part: &str| log.iter().filter(|line| line.contains(part)).count();
+    let counts = (count("error="), count("reloaded, "));
+    assert_eq!(counts, (1, 2), "once, however often it looks: {log:?}");
 }
 
 /// What Kubernetes does with a Secret: a new directory, and a link that is renamed over the old one.
