@@ -24,8 +24,9 @@
 //!
 //! What happens on the way is [counted](metrics) and [said](log); [`admin`](server::admin) serves the counts to the operator.
 //!
-//! Imports point downward in this list. Below all of it is [`conn`]: a connection, its read buffer, and a body by its
-//! framing. The two pure layers know no sockets, no clock and no async: [`registry`] is what docxy knows of registries,
+//! Imports point downward in this list. [`account`] is in whose name docxy asks, [`answer`] what it says itself, [`limits`] how
+//! much there may be of anything; [`tls`] is on both sides. Below all of it is [`conn`]: a connection, its read buffer, and a
+//! body by its framing. The two pure layers know no sockets, no clock and no async: [`registry`] is what docxy knows of registries,
 //! [`http`] is HTTP/1.1 as bytes. Both can be tested and fuzzed without a network.
 
 pub mod args;

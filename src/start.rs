@@ -19,25 +19,14 @@ use crate::metrics::Metrics;
 use crate::proxy::current::Current;
 use crate::selfmade::keeper::Keeper;
 use crate::server::admin::Admin;
+use crate::server::started::{Bound, Running};
 use crate::server::worker::Worker;
 use crate::serving::Serving;
 use crate::state::StateDir;
-use crate::stop::{self, Stop, Stopper};
+use crate::stop;
 use crate::systemd::activation::Passed;
 use crate::tls::accept::TlsAcceptor;
 use crate::tls::files::TlsFiles;
-
-/// A listener that is bound but not served yet.
-pub struct Bound {
-    /// The socket, which does not block.
-    pub tcp: TcpListener,
-    /// TLS, if it is spoken there.
-    pub tls: Option<TlsAcceptor>,
-    /// What is spoken there.
-    pub scheme: Scheme,
-    /// Whether a PROXY header comes before each connection.
-    pub proxy_protocol: bool,
-}
 
 /// Lets docxy have as many descriptors as it may: each transfer takes two, and the usual soft limit is 1024.
 pub fn raise_descriptor_limit() {
@@ -144,25 +133,6 @@ pub fn bind_admin(
     };
     let bound = admin.bind(&config.listen, passed);
     Ok(bound.map_err(|error| error.of("--admin"))?)
-}
-
-/// Workers that run, and how to stop them.
-#[derive(Debug)]
-pub struct Running {
-    /// The workers.
-    pub workers: Vec<Worker>,
-    /// What they serve by.
-    pub serving: Serving,
-    /// Stops them.
-    pub stopper: Stopper,
-    /// Tells whether they are to stop.
-    pub stop: Stop,
-    /// Which connections they serve.
-    pub admission: Arc<Admission>,
-    /// The operator's own listener, if there is one.
-    pub admin: Option<Admin>,
-    /// Where things are said.
-    pub log: Log,
 }
 
 /// The limits on connections, and warnings if the system has no room for as many as are wanted.

@@ -14,6 +14,8 @@ mod provoked;
 pub mod relay;
 mod request;
 pub mod session;
+pub mod started;
+mod watchdog;
 pub mod worker;
 
 use std::io;
@@ -27,10 +29,9 @@ use tokio::time::sleep;
 
 use crate::proxy::Entrance;
 use crate::server::acceptor::Acceptor;
+use crate::server::started::{Bound, Running};
 use crate::server::worker::Worker;
-use crate::start::{Bound, Running};
 use crate::systemd::supervisor::{Supervisor, watchdog_period};
-use crate::systemd::watchdog;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

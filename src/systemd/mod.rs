@@ -2,4 +2,3 @@
 
 pub mod activation;
 pub mod supervisor;
-pub mod watchdog;

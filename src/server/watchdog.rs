@@ -9,7 +9,7 @@ use crate::server::worker::Worker;
 use crate::systemd::supervisor::Supervisor;
 
 /// Reports twice in each `period`, until the runtime ends; a report is left out while a worker does not answer.
-pub async fn run(supervisor: Supervisor, period: Duration, workers: Arc<[Worker]>) {
+pub(super) async fn run(supervisor: Supervisor, period: Duration, workers: Arc<[Worker]>) {
     let mut rounds = interval(period / 2);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
