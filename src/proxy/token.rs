@@ -98,14 +98,15 @@ impl Proxy {
         let query = Parameters::parse(&route.query)?;
         let form = form.map(Parameters::parse).transpose()?;
         let (table, mut upstream) = (&self.shared.table, route.upstream);
-        let otherwise = route.by_host.unwrap_or(table.default_upstream());
         for parameters in form.iter().chain([&query]) {
             upstream = match upstream {
                 Some(chosen) => Some(chosen),
-                None => parameters.upstream(table, otherwise)?,
+                None => parameters.upstream(table, route.by_host)?,
             };
         }
-        let upstream = upstream.unwrap_or(otherwise);
+        let upstream = upstream
+            .or(route.by_host)
+            .unwrap_or(table.default_upstream());
         for parameters in form.iter().chain([&query]) {
             parameters.check(table, upstream, &self.shared.access)?;
         }

@@ -150,6 +150,38 @@ fn scopes_of_two_upstreams_are_400() {
     assert_eq!(stand.a.auth.connections(), 0);
 }
 
+/// ggcr (crane, cosign) goes on so when a token has expired, podman and skopeo when one does not suffice.
+#[test]
+fn a_challenge_of_the_upstream_adds_its_scope_to_the_one_that_the_client_has() {
+    let stand = stand();
+    for scopes in [
+        "scope=repository%3Ax%2Fy%3Apull&scope=repository%3Ab.test%2Fx%2Fy%3Apull",
+        "scope=repository:b.test/x/y:pull+repository:x/y:pull",
+    ] {
+        for (target, form) in [
+            (format!("/auth/token?service=docxy&{scopes}"), None),
+            ("/auth/token".to_owned(), Some(scopes)),
+        ] {
+            let ask_for = match form {
+                Some(form) => Ask::form(&target, form),
+                None => Ask::get(&target),
+            };
+            let response = ask(
+                &stand.docxy,
+                &ask_for.field("Authorization", "Basic bWU6cHc="),
+            );
+            assert_eq!(response.text(), "{\"token\":\"of-b\"}", "{scopes}");
+            let asked = asked_for_token(&stand.b.auth);
+            assert_eq!(values(&query(&asked), "scope"), ["repository:x/y:pull"]);
+            assert!(
+                !asked.head.has("authorization"),
+                "b.test is not the default"
+            );
+        }
+    }
+    assert_eq!(stand.a.auth.connections(), 0);
+}
+
 #[test]
 fn an_upstream_without_tokens_gets_a_placeholder_that_it_never_sees() {
     let stand = stand();

@@ -23,15 +23,42 @@ pub fn token(data: &[u8]) {
     for access in [Access::open(&table), rules(&table)] {
         for upstream in table.ids() {
             // Scopes choose the upstream unless the path has, the Host where they name none.
-            let chosen = parameters.upstream(&table, upstream);
+            let chosen = parameters.upstream(&table, Some(upstream));
             if chosen
                 .as_ref()
                 .is_ok_and(|chosen| chosen.is_none_or(|chosen| chosen == upstream))
             {
                 check(&parameters, &table, upstream, &access, own, service);
             }
+            if parameters.upstream(&table, None) == Ok(Some(upstream)) {
+                check(&parameters, &table, upstream, &access, own, service);
+                check_renewed(asked, &table, upstream);
+            }
         }
     }
+}
+
+/// Who adds to its scopes those of the upstream's own challenge is sent to the same upstream, for the same repositories.
+fn check_renewed(asked: &str, table: &Table, upstream: UpstreamId) {
+    let parameters = Parameters::parse(asked).expect("it has been read");
+    let repositories = parameters.repositories(table, upstream);
+    let has_name = |name: &String| name.split('/').any(|part| table.find(part).is_some());
+    if parameters
+        .check(table, upstream, &Access::open(table))
+        .is_err()
+        || repositories.iter().any(has_name)
+    {
+        return;
+    }
+    let mut renewed = asked.to_owned();
+    for name in &repositories {
+        renewed = format!("scope=repository:{name}:pull&{renewed}");
+    }
+    let renewed = Parameters::parse(&renewed).expect("names need no encoding");
+    assert_eq!(renewed.upstream(table, None), Ok(Some(upstream)), "{asked}");
+    let again = renewed.repositories(table, upstream);
+    assert_eq!(again.len(), repositories.len(), "{asked}");
+    assert!(repositories.iter().all(|name| again.contains(name)));
 }
 
 fn check(

@@ -1,24 +1,26 @@
 //! A token request's query or form (application/x-www-form-urlencoded), read and written anew for the upstream's realm.
 //!
 //! What docxy does not need to change keeps its bytes and its order. `form` is how parameters are encoded, `scope` what a
-//! scope says, `rewrite` what the realm is asked.
+//! scope says, `named` whose it is, `rewrite` what the realm is asked.
 
 mod error;
 mod form;
+mod named;
 mod rewrite;
 mod scope;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 pub use self::error::TokenError;
 use self::form::{Piece, decode, is_almost, is_named};
+use self::named::Named;
 use self::scope::Scope;
 pub use self::scope::scope_parameters;
 use super::access::Access;
 use super::name;
-use super::route::place::split_upstream;
 use super::table::{Table, UpstreamId};
 
 /// The token that clients get for an upstream that needs none; it is never forwarded.
@@ -90,21 +92,26 @@ impl<'a> Parameters<'a> {
 
     /// The upstream that the scopes name by their first component; `None` if no scope names one.
     ///
-    /// A repository without an upstream's name is that of `otherwise`; scopes of two upstreams are an error.
+    /// A repository without an upstream's name is that of the Host's, else of the default one; scopes of two upstreams are
+    /// an error. But where the Host chooses none and one upstream is named, a repository of that name is its own: a client
+    /// that has its realm from docxy's own `/v2/` adds to its scope that of the upstream's challenge, which knows no
+    /// upstream's name.
     pub fn upstream(
         &self,
         table: &Table,
-        otherwise: UpstreamId,
+        by_host: Option<UpstreamId>,
     ) -> Result<Option<UpstreamId>, TokenError> {
+        let scopes: Vec<String> = self.scopes().collect();
+        let scopes: Vec<Scope<'_>> = scopes
+            .iter()
+            .map(|scope| Scope::parse(scope))
+            .collect::<Result<_, _>>()?;
+        let named = Named::by(&scopes, table);
         let mut chosen = None;
-        let mut names_one = false;
-        for scope in self.scopes() {
-            let Scope::Repository { name, .. } = Scope::parse(&scope)? else {
+        for scope in &scopes {
+            let Some(upstream) = named.upstream_of(scope, table, by_host) else {
                 continue;
             };
-            let named = split_upstream(name, table).map(|(upstream, ..)| upstream);
-            names_one |= named.is_some();
-            let upstream = named.unwrap_or(otherwise);
             match chosen {
                 Some(other) if other != upstream => {
                     let name = |id| table.get(id).name.clone();
@@ -113,10 +120,10 @@ impl<'a> Parameters<'a> {
                 _ => chosen = Some(upstream),
             }
         }
-        Ok(chosen.filter(|_| names_one))
+        Ok(chosen.filter(|_| named.upstream.is_some()))
     }
 
-    /// The repositories of the scopes, as the upstream names them; malformed ones are left out.
+    /// The repositories of the scopes, as the upstream names them, each once; malformed ones are left out.
     pub fn repositories(&self, table: &Table, upstream: UpstreamId) -> Vec<String> {
         let scopes: Vec<String> = self.scopes().collect();
         let parsed = scopes.iter().filter_map(|scope| Scope::parse(scope).ok());
@@ -124,8 +131,10 @@ impl<'a> Parameters<'a> {
             let repository = scope.repository(table, upstream);
             repository.map(Cow::into_owned)
         });
+        let mut seen = HashSet::new();
         repositories
             .filter(|repository| name::is_repository(repository))
+            .filter(|repository| seen.insert(repository.clone()))
             .collect()
     }
 

@@ -1,6 +1,7 @@
 //! What the upstream's realm is asked: the client's parameters, with the upstream's names and service.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::form::{Piece, decode, encode, is_named};
 use super::scope::Scope;
@@ -21,9 +22,9 @@ const PERSONAL: [&str; 6] = [
 impl<'a> Parameters<'a> {
     /// The parameters written anew for the realm of `upstream`.
     ///
-    /// Repository scopes lose the upstream's own name and get `library/` for Docker Hub. `service` replaces the client's or
-    /// is added. Parameters of the realm's own query that are not here come first. [`Identity::Anonymous`] leaves out all
-    /// that says who asks. Everything else keeps its bytes and its order.
+    /// Repository scopes lose the upstream's own name and get `library/` for Docker Hub; a scope that is there already then
+    /// is left out. `service` replaces the client's or is added. Parameters of the realm's own query that are not here come
+    /// first. [`Identity::Anonymous`] leaves out all that says who asks. Everything else keeps its bytes and its order.
     pub fn rewrite(
         &self,
         table: &Table,
@@ -61,11 +62,12 @@ impl<'a> Parameters<'a> {
         identity: Identity,
     ) -> Vec<(&str, Cow<'a, str>)> {
         let mut own: Vec<(&str, Cow<'a, str>)> = Vec::new();
+        let mut asked = HashSet::new();
         for piece in &self.pieces {
             let written = if identity == Identity::Anonymous && piece.is_personal() {
                 None
             } else if is_named(&piece.name, "scope") {
-                Some(piece.with_scopes_for(table, upstream))
+                piece.with_scopes_for(table, upstream, &mut asked)
             } else if !is_named(&piece.name, "service") {
                 Some(Cow::Borrowed(piece.raw))
             } else if own.iter().any(|(name, _)| is_named(name, "service")) {
@@ -97,19 +99,29 @@ impl<'a> Piece<'a> {
         }
     }
 
-    fn with_scopes_for(&self, table: &Table, upstream: UpstreamId) -> Cow<'a, str> {
+    /// `None` if all that it asks for has been asked.
+    fn with_scopes_for(
+        &self,
+        table: &Table,
+        upstream: UpstreamId,
+        asked: &mut HashSet<String>,
+    ) -> Option<Cow<'a, str>> {
         let value = decode(self.value);
-        let scopes: Vec<Cow<'_, str>> = value
-            .split_ascii_whitespace()
+        let before: Vec<&str> = value.split_ascii_whitespace().collect();
+        let mut scopes: Vec<Cow<'_, str>> = before
+            .iter()
             .map(|text| {
-                Scope::parse(text).map_or(Cow::Borrowed(text), |scope| {
+                Scope::parse(text).map_or(Cow::Borrowed(*text), |scope| {
                     scope.written_for(text, table, upstream)
                 })
             })
             .collect();
-        if scopes.iter().all(|scope| matches!(scope, Cow::Borrowed(_))) {
-            return Cow::Borrowed(self.raw);
+        scopes.retain(|scope| asked.insert(scope.to_string()));
+        if scopes.len() == before.len()
+            && scopes.iter().all(|scope| matches!(scope, Cow::Borrowed(_)))
+        {
+            return Some(Cow::Borrowed(self.raw));
         }
-        Cow::Owned(format!("scope={}", encode(&scopes.join(" "))))
+        (!scopes.is_empty()).then(|| Cow::Owned(format!("scope={}", encode(&scopes.join(" ")))))
     }
 }

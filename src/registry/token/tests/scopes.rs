@@ -32,7 +32,7 @@ fn scopes_choose_the_upstream() {
         ("scope=repository:my.project/a:pull", None),
     ];
     for (text, expected) in cases {
-        let found = parse(text).upstream(&table(), id("docker.io")).unwrap();
+        let found = parse(text).upstream(&table(), None).unwrap();
         assert_eq!(
             found.map(|id| table().get(id).name.clone()).as_deref(),
             expected,
@@ -50,7 +50,7 @@ fn scopes_of_two_upstreams_are_refused() {
         "scope=repository:ghcr.io/a/b:pull+repository:docker.io/x:pull",
     ];
     for text in cases {
-        let error = parse(text).upstream(&table(), id("docker.io")).unwrap_err();
+        let error = parse(text).upstream(&table(), None).unwrap_err();
         assert!(matches!(error, TokenError::TwoUpstreams(..)), "{text}");
         assert_eq!(error.status(), 400, "{text}");
     }
@@ -67,12 +67,78 @@ fn a_repository_without_a_name_belongs_to_whom_the_host_chooses() {
         ),
         ("scope=repository:docker.io/a:pull", Some(id("docker.io"))),
     ] {
-        assert_eq!(parse(text).upstream(&table(), ghcr), Ok(expected), "{text}");
+        assert_eq!(
+            parse(text).upstream(&table(), Some(ghcr)),
+            Ok(expected),
+            "{text}"
+        );
     }
     let of_two = "scope=repository:a/b:pull&scope=repository:docker.io/c:pull";
-    let error = parse(of_two).upstream(&table(), ghcr).unwrap_err();
+    let error = parse(of_two).upstream(&table(), Some(ghcr)).unwrap_err();
     let two = TokenError::TwoUpstreams("ghcr.io".to_owned(), "docker.io".to_owned());
     assert_eq!(error, two);
+}
+
+#[test]
+fn a_repository_of_the_upstream_that_is_named_needs_no_name() {
+    let cases = [
+        // ggcr, once its token has expired; podman adds it behind.
+        (
+            "scope=repository:x/img:pull&scope=repository:ghcr.io/x/img:pull&a=b",
+            "ghcr.io",
+            "scope=repository:x/img:pull&a=b",
+        ),
+        (
+            "scope=repository:ghcr.io/x/img:pull&scope=repository:x/img:pull",
+            "ghcr.io",
+            "scope=repository%3Ax%2Fimg%3Apull",
+        ),
+        (
+            "scope=repository:ghcr.io/x/img:pull+repository:x/img:pull,push",
+            "ghcr.io",
+            "scope=repository%3Ax%2Fimg%3Apull%20repository%3Ax%2Fimg%3Apull%2Cpush",
+        ),
+        (
+            "scope=repository:library/alpine:pull&scope=repository:docker.io/alpine:pull",
+            "docker.io",
+            "scope=repository:library/alpine:pull",
+        ),
+        (
+            "scope=repository:alpine:pull+aws+aws&scope=repository:docker.io/alpine:pull&scope=&scope=x",
+            "docker.io",
+            "scope=repository%3Alibrary%2Falpine%3Apull%20aws&scope=&scope=x",
+        ),
+    ];
+    for (text, expected, written) in cases {
+        let found = parse(text).upstream(&table(), None);
+        assert_eq!(found, Ok(Some(id(expected))), "{text}");
+        let asked = parse(text).rewrite(&table(), id(expected), None, None, Identity::Anonymous);
+        assert_eq!(asked, written, "{text}");
+    }
+}
+
+#[test]
+fn a_name_in_front_speaks_for_its_own_repositories_only() {
+    let cases = [
+        "scope=repository:x/img:pull+repository:ghcr.io/x/img:pull+repository:y/img:pull",
+        "scope=repository:x/img:pull+repository:ghcr.io/x/img2:pull",
+        // Whose of the two?
+        "scope=repository:x/img:pull+repository:ghcr.io/x/img:pull+repository:127.0.0.1:5100/x/img:pull",
+        "scope=repository:alpine:pull+repository:ghcr.io/library/alpine:pull",
+    ];
+    for text in cases {
+        let error = parse(text).upstream(&table(), None).unwrap_err();
+        assert!(matches!(error, TokenError::TwoUpstreams(..)), "{text}");
+    }
+    // On a Host of its own, a client has the upstream's own realm.
+    let of_two = "scope=repository:x/img:pull+repository:ghcr.io/x/img:pull";
+    let error = parse(of_two).upstream(&table(), Some(id("corp")));
+    assert!(error.is_err());
+    let rules = ["docker.io/x/img".to_owned(), "ghcr.io/y/*".to_owned()];
+    let access = Access::parse(&rules, &table()).unwrap();
+    let renewed = parse("scope=repository:x/img:pull&scope=repository:ghcr.io/x/img:pull");
+    let checked = renewed.check(&table(), id("ghcr.io"), &access);
+    assert_eq!(checked.map_err(|error| error.status()), Err(403));
 }
 
 #[test]
@@ -86,7 +152,7 @@ fn malformed_scopes_are_refused() {
         "scope=a+repository:x",
     ];
     for text in texts {
-        let error = parse(text).upstream(&table(), id("docker.io")).unwrap_err();
+        let error = parse(text).upstream(&table(), None).unwrap_err();
         assert!(matches!(error, TokenError::Scope(_)), "{text}");
         assert_eq!((error.status(), error.code()), (400, "NAME_INVALID"));
         assert!(
