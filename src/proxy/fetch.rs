@@ -202,18 +202,21 @@ pub(crate) fn first_bearer(head: &ResponseHead) -> Option<Bearer> {
         .next()
 }
 
-/// The token in a realm's answer, by either of its names, and how long it lives (distribution token specification).
+/// The token in a realm's answer, by the first of its names that holds any, and how long it lives (distribution token
+/// specification). No life at all is as good as none said.
 pub(crate) fn read(body: &[u8]) -> Option<(String, Duration)> {
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let token = answer
-        .get("token")
-        .or_else(|| answer.get("access_token"))?
-        .as_str()?;
+    let mut named = ["token", "access_token"]
+        .iter()
+        .filter_map(|name| answer.get(name)?.as_str());
+    let token = named.find(|token| !token.is_empty())?;
     let life = answer.get("expires_in").and_then(serde_json::Value::as_u64);
-    let life = life.map_or(DEFAULT_LIFE, |seconds| {
-        Duration::from_secs(seconds).min(LONGEST_LIFE)
-    });
-    let is_sound = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+    let life = life
+        .filter(|&seconds| seconds > 0)
+        .map_or(DEFAULT_LIFE, |seconds| {
+            Duration::from_secs(seconds).min(LONGEST_LIFE)
+        });
+    let is_sound = token.bytes().all(|b| b.is_ascii_graphic());
     is_sound.then(|| (token.to_owned(), life))
 }
 
@@ -223,7 +226,7 @@ mod tests {
 
     #[test]
     fn tokens_are_found_by_either_name() {
-        let cases: [(&str, Option<(&str, u64)>); 11] = [
+        let cases: [(&str, Option<(&str, u64)>); 17] = [
             (r#"{"token":"a.b-c"}"#, Some(("a.b-c", 60))),
             (r#"{"token":"a","expires_in":300}"#, Some(("a", 300))),
             (r#"{"token":"a","expires_in":-1}"#, Some(("a", 60))),
@@ -233,6 +236,12 @@ mod tests {
             ),
             (r#"{"access_token":"a"}"#, Some(("a", 60))),
             (r#"{"access_token":"a","token":"b"}"#, Some(("b", 60))),
+            (r#"{"token":"","access_token":"a"}"#, Some(("a", 60))),
+            (r#"{"token":null,"access_token":"a"}"#, Some(("a", 60))),
+            (r#"{"token":"a","access_token":null}"#, Some(("a", 60))),
+            (r#"{"token":"a","expires_in":0}"#, Some(("a", 60))),
+            (r#"{"token":"a","expires_in":1}"#, Some(("a", 1))),
+            (r#"{"token":"","access_token":null}"#, None),
             (r#"{"token":""}"#, None),
             (r#"{"token":"a\r\nX: y"}"#, None),
             (r#"{"token":1}"#, None),
