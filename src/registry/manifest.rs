@@ -100,13 +100,10 @@ impl Descriptor {
 
 impl Entry {
     fn read(value: &Value) -> Option<Entry> {
-        let platform = match value.get("platform") {
-            Some(platform) => Some(Platform::read(platform)?),
-            None => None,
-        };
         Some(Entry {
             manifest: Descriptor::read(value)?,
-            platform,
+            // Some builders write `null`: whatever is no platform is none.
+            platform: value.get("platform").and_then(Platform::read),
         })
     }
 }
@@ -217,6 +214,22 @@ mod tests {
             (shown.as_str(), &entries[1].platform),
             ("linux/arm/v6", &None)
         );
+        for platform in [
+            "null",
+            "{}",
+            r#""linux""#,
+            r#"{"os":"linux","architecture":null}"#,
+        ] {
+            let index = format!(
+                r#"{{"manifests":[{{"digest":"{one}","size":3,"platform":{platform}}},{{"digest":"{two}","size":4,"platform":{{"os":"linux","architecture":"amd64","variant":null}}}}]}}"#
+            );
+            let Ok(Manifest::Index(entries)) = Manifest::parse(index.as_bytes()) else {
+                panic!("an index, whatever {platform} is");
+            };
+            assert_eq!(entries[0].platform, None, "{platform}");
+            let shown = entries[1].platform.as_ref().unwrap().to_string();
+            assert_eq!(shown, "linux/amd64");
+        }
         for other in [
             "",
             "{}",
