@@ -15,7 +15,7 @@ use crate::upstream::fault::UpstreamError;
 const RETRY_AFTER: u32 = 5;
 
 /// How long a placeholder token may be used, in seconds. The upstream may come to want real ones.
-const PLACEHOLDER_LIFE: u32 = 300;
+pub const PLACEHOLDER_LIFE: u32 = 300;
 
 /// An answer of docxy's own.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod insist;
 pub(crate) mod journey;
 mod mount;
 pub(crate) mod on_behalf;
+mod open;
 pub mod quota;
 pub mod realm;
 pub mod request;

@@ -1,6 +1,7 @@
 //! Where upstreams give out tokens, as their challenges have taught.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::http::uri::{Scheme, Target, split_query};
 use crate::registry::challenge::{Bearer, bearers};
@@ -8,13 +9,23 @@ use crate::registry::reach::Reach;
 use crate::registry::table::{Table, UpstreamId};
 use crate::upstream::reply::Reply;
 
+use super::open::Open;
+
 /// Services that one upstream's realms are remembered for; every known registry has one.
 const MAX_SERVICES: usize = 8;
 
 /// The realms of all upstreams, by service.
 #[derive(Debug)]
 pub struct Realms {
-    learned: Mutex<Vec<Vec<Learned>>>,
+    known: Mutex<Vec<Known>>,
+}
+
+/// What is known of one upstream.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    learned: Vec<Learned>,
+    /// What needs no token, while nothing has been learned.
+    open: Open,
 }
 
 /// What a challenge has taught.
@@ -42,7 +53,7 @@ impl Realms {
     /// No realm of so many upstreams.
     pub fn new(upstreams: usize) -> Realms {
         Realms {
-            learned: Mutex::new(vec![Vec::new(); upstreams]),
+            known: Mutex::new(vec![Known::default(); upstreams]),
         }
     }
 
@@ -55,7 +66,7 @@ impl Realms {
             known.cloned().unwrap_or_default()
         };
         Realms {
-            learned: Mutex::new(table.ids().map(of).collect()),
+            known: Mutex::new(table.ids().map(of).collect()),
         }
     }
 
@@ -84,11 +95,29 @@ impl Realms {
         let Some(known) = all.get_mut(upstream.index()) else {
             return;
         };
-        known.retain(|other| other.service != learned.service);
-        if known.len() >= MAX_SERVICES {
-            known.remove(0);
+        known.open.forget();
+        let services = &mut known.learned;
+        services.retain(|other| other.service != learned.service);
+        if services.len() >= MAX_SERVICES {
+            services.remove(0);
         }
-        known.push(learned);
+        services.push(learned);
+    }
+
+    /// Remembers for a while that an upstream wants no token for a repository, or for none, unless it wants any by now.
+    pub fn note_open(&self, upstream: UpstreamId, repository: Option<&str>, now: Instant) {
+        let mut all = self.lock();
+        let known = all.get_mut(upstream.index());
+        if let Some(known) = known.filter(|known| known.learned.is_empty()) {
+            known.open.note(repository, now);
+        }
+    }
+
+    /// Whether that is remembered.
+    pub fn is_open(&self, upstream: UpstreamId, repository: Option<&str>, now: Instant) -> bool {
+        let all = self.lock();
+        let known = all.get(upstream.index());
+        known.is_some_and(|known| known.open.has(repository, now))
     }
 
     /// The realm for a service, or the one learned last where the client names none.
@@ -98,7 +127,7 @@ impl Realms {
         service: Option<&str>,
     ) -> Option<Result<Realm, String>> {
         let all = self.lock();
-        let known = all.get(upstream.index())?;
+        let known = &all.get(upstream.index())?.learned;
         let found = match service {
             Some(service) => known
                 .iter()
@@ -108,8 +137,8 @@ impl Realms {
         found.map(|learned| learned.realm.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<Learned>>> {
-        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
