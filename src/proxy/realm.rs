@@ -11,8 +11,8 @@ use crate::upstream::reply::Reply;
 
 use super::open::Open;
 
-/// Services that one upstream's realms are remembered for; every known registry has one.
-const MAX_SERVICES: usize = 8;
+/// Services that one upstream's realms are remembered for; Nexus has one for each of its repositories.
+const MAX_SERVICES: usize = 64;
 
 /// The realms of all upstreams, by service.
 #[derive(Debug)]

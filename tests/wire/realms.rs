@@ -292,6 +292,36 @@ fn a_realm_is_learned_from_any_401_of_the_upstream() {
     );
 }
 
+/// Nexus names a service and a realm for each of its repositories.
+#[test]
+fn each_of_many_services_keeps_its_realm() {
+    let auth = token_server();
+    let url = auth.url();
+    let registry = Server::start(move |request| {
+        let name = request.head.target().split('/').nth(2).unwrap();
+        Answer::challenge(&[&format!("Bearer realm=\"{url}/{name}\",service=\"{name}\"")])
+    });
+    let docxy = before(&registry);
+    let names: Vec<String> = (0..64)
+        .map(|number| format!("repository-{number}"))
+        .collect();
+    for name in &names {
+        let target = format!("/v2/{name}/a/manifests/latest");
+        assert_eq!(get(&docxy, &target).status(), 401);
+    }
+    for name in &names {
+        let target = format!("/auth/reg.test/token?service={name}&scope=repository:{name}/a:pull");
+        assert_eq!(get(&docxy, &target).text(), TOKEN);
+        let asked = auth.lines().pop().unwrap();
+        assert!(asked.starts_with(&format!("GET /{name}?")), "{asked}");
+    }
+    assert_eq!(
+        registry.lines().len(),
+        names.len(),
+        "nothing was asked twice"
+    );
+}
+
 #[test]
 fn a_challenge_whose_body_never_comes_is_enough() {
     let auth = token_server();
