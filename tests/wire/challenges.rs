@@ -15,7 +15,7 @@ fn challenged(values: &[&str]) -> Response {
 
 #[test]
 fn realms_are_rewritten_and_everything_else_stays() {
-    let table: [(&str, String); 7] = [
+    let table: [(&str, String); 9] = [
         (
             r#"Bearer realm="http://127.0.0.1:9/token",service="s",scope="repository:a/b:pull""#,
             format!(r#"Bearer realm="{REALM}",service="s",scope="repository:a/b:pull""#),
@@ -41,6 +41,14 @@ fn realms_are_rewritten_and_everything_else_stays() {
             r#"Basic realm="http://127.0.0.1:9/token""#.to_owned(),
         ),
         ("Negotiate YWJjZA==", "Negotiate YWJjZA==".to_owned()),
+        (
+            "Basic realm=Sonatype Nexus Repository Manager",
+            "Basic realm=Sonatype Nexus Repository Manager".to_owned(),
+        ),
+        (
+            r#"Bearer realm="http://127.0.0.1:9/token",service=,scope="""#,
+            format!(r#"Bearer realm="{REALM}",service=,scope="""#),
+        ),
     ];
     for (sent, expected) in table {
         assert_eq!(

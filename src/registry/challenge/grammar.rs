@@ -45,7 +45,7 @@ impl Parameter {
 /// `#challenge`, with `challenge = auth-scheme [ 1*SP ( token68 / #auth-param ) ]`.
 ///
 /// The commas between challenges are those between parameters as well: what follows one is a parameter if a `=` comes after
-/// its first token, and a scheme if not.
+/// its first token, and a scheme if not. Behind a parameter the value of another may be missing, as some registries write it.
 pub(super) fn parse(field: &[u8]) -> Result<Vec<Challenge<'_>>, ChallengeError> {
     let mut reader = Reader { field, at: 0 };
     let mut challenges = Vec::new();
@@ -62,7 +62,11 @@ pub(super) fn parse(field: &[u8]) -> Result<Vec<Challenge<'_>>, ChallengeError> 
         reader.end_element()?;
         // A scheme without anything of its own has no parameters after a comma either.
         while !parameters.is_empty() && !reader.is_at_end() {
-            match reader.parameter()? {
+            let next = match reader.parameter()? {
+                Some(next) => Some(next),
+                None => reader.empty_parameter(),
+            };
+            match next {
                 Some(next) => parameters.push(next),
                 None => break,
             }
@@ -74,6 +78,12 @@ pub(super) fn parse(field: &[u8]) -> Result<Vec<Challenge<'_>>, ChallengeError> 
         });
     }
     Ok(challenges)
+}
+
+/// Whether a field value begins with a scheme and a blank, whatever comes then.
+pub(super) fn begins_with_scheme(field: &[u8]) -> bool {
+    let mut reader = Reader { field, at: 0 };
+    reader.token().is_some() && reader.skip_blanks() && reader.peek() != Some(b'=')
 }
 
 struct Reader<'v> {
@@ -153,6 +163,21 @@ impl Reader<'_> {
         };
         let value = value.ok_or(ChallengeError::Parameter)?;
         Ok(Some(Parameter { name, value }))
+    }
+
+    /// `token "="` and nothing more; without blanks before the `=`, since a scheme has them behind it.
+    fn empty_parameter(&mut self) -> Option<Parameter> {
+        let start = self.at;
+        let name = self.token()?;
+        if self.run(|b| b == b'=').is_some_and(|run| run.len() == 1) {
+            let value = self.at..self.at;
+            self.skip_blanks();
+            if self.is_at_element_end() {
+                return Some(Parameter { name, value });
+            }
+        }
+        self.at = start;
+        None
     }
 
     fn quoted_string(&mut self) -> Result<Range<usize>, ChallengeError> {

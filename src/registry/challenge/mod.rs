@@ -6,7 +6,10 @@ mod tests;
 
 use core::fmt;
 
-use self::grammar::{Challenge, parse, quote};
+use self::grammar::{Challenge, begins_with_scheme, parse, quote};
+
+/// The scheme, which has no case.
+const BEARER: &[u8] = b"bearer";
 
 /// A Bearer challenge (RFC 6750 §3, distribution token specification).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +23,11 @@ pub struct Bearer {
 }
 
 /// Finds the Bearer challenges of one field value, in order; one without a realm tells nothing and is left out.
+///
+/// Registries write `Basic realm=My Registry`. A malformed value is an error only if a client might all the same find a
+/// Bearer challenge in it.
 pub fn bearers(value: &[u8]) -> Result<Vec<Bearer>, ChallengeError> {
-    let challenges = parse(value)?;
+    let challenges = read(value)?;
     let bearers = challenges.iter().filter(|challenge| challenge.is_bearer());
     bearers
         .filter_map(|challenge| challenge.bearer(value).transpose())
@@ -34,14 +40,15 @@ pub fn is_basic(value: &[u8]) -> bool {
     parse(value).is_ok_and(|challenges| challenges.iter().any(is_it))
 }
 
-/// Writes a field value anew with `realm(&bearer)` as the realm of each Bearer challenge; all else stays byte for byte.
+/// Writes a field value anew with `realm(&bearer)` as the realm of each Bearer challenge; all else stays byte for byte, as
+/// does a malformed value in which there is none.
 pub fn rewrite(
     value: &[u8],
     mut realm: impl FnMut(&Bearer) -> String,
 ) -> Result<Vec<u8>, ChallengeError> {
     let mut written = Vec::with_capacity(value.len());
     let mut copied = 0;
-    for challenge in parse(value)?
+    for challenge in read(value)?
         .iter()
         .filter(|challenge| challenge.is_bearer())
     {
@@ -62,6 +69,18 @@ pub fn rewrite(
     }
     written.extend_from_slice(&value[copied..]);
     Ok(written)
+}
+
+/// The challenges of a field value; none of a malformed one of another scheme that nowhere speaks of Bearer.
+///
+/// One that does not begin with a scheme goes on with what stands before it for a client that joins the fields.
+fn read(value: &[u8]) -> Result<Vec<Challenge<'_>>, ChallengeError> {
+    let mut words = value.windows(BEARER.len());
+    let speaks_of_bearer = words.any(|word| word.eq_ignore_ascii_case(BEARER));
+    match parse(value) {
+        Err(_) if !speaks_of_bearer && begins_with_scheme(value) => Ok(Vec::new()),
+        read => read,
+    }
 }
 
 /// What is wrong with a `WWW-Authenticate` field value.
@@ -94,7 +113,7 @@ impl std::error::Error for ChallengeError {}
 
 impl Challenge<'_> {
     fn is_bearer(&self) -> bool {
-        self.scheme.eq_ignore_ascii_case(b"bearer")
+        self.scheme.eq_ignore_ascii_case(BEARER)
     }
 
     /// `None` without a realm.

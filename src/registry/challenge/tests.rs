@@ -17,7 +17,7 @@ fn rewritten(value: &str) -> Result<String, ChallengeError> {
         .map(|written| String::from_utf8(written).unwrap())
 }
 
-const VALUES: [&str; 22] = [
+const VALUES: [&str; 26] = [
     HUB,
     r#"bearer REALM="r", Service=s"#,
     r#"Bearer realm="r""#,
@@ -40,12 +40,16 @@ const VALUES: [&str; 22] = [
     r#"Bearer realm="",service="s""#,
     r#"Digest realm="d", qop="auth, auth-int", nonce="n", Bearer realm="r""#,
     r#"Bearer service="s",realm="r",realm="second""#,
+    r#"Bearer realm="r",service=,scope="""#,
+    r#"Bearer realm="r",service= , Negotiate abc="#,
+    r#"Bearer service="s",realm="#,
+    r#"Basic realm="x",y=, Bearer realm="r""#,
 ];
 
 #[test]
 fn bearers_are_found() {
     let r = |service, scopes: &[&str]| bearer("r", service, scopes);
-    let expected: [Vec<Bearer>; 22] = [
+    let expected: [Vec<Bearer>; 26] = [
         vec![bearer(
             "https://auth.docker.io/token",
             Some("registry.docker.io"),
@@ -76,6 +80,10 @@ fn bearers_are_found() {
         vec![bearer("", Some("s"), &[])],
         vec![r(None, &[])],
         vec![r(Some("s"), &[])],
+        vec![r(Some(""), &[])],
+        vec![r(Some(""), &[])],
+        vec![bearer("", Some("s"), &[])],
+        vec![r(None, &[])],
     ];
     for (value, expected) in VALUES.iter().zip(expected) {
         assert_eq!(bearers(value.as_bytes()), Ok(expected), "{value}");
@@ -107,6 +115,10 @@ fn only_the_realms_of_bearers_change() {
         r#"Bearer realm="http://d/t",service="s""#,
         r#"Digest realm="d", qop="auth, auth-int", nonce="n", Bearer realm="http://d/t""#,
         r#"Bearer service="s",realm="http://d/t",realm="http://d/t""#,
+        r#"Bearer realm="http://d/t",service=,scope="""#,
+        r#"Bearer realm="http://d/t",service= , Negotiate abc="#,
+        r#"Bearer service="s",realm="http://d/t""#,
+        r#"Basic realm="x",y=, Bearer realm="http://d/t""#,
     ];
     for (value, expected) in VALUES.iter().zip(expected) {
         assert_eq!(rewritten(value).as_deref(), Ok(expected), "{value}");
@@ -124,6 +136,13 @@ fn what_has_no_bearer_passes() {
         "Bearer",
         "Bearer error=\"invalid_token\"",
         "Bearer abc==",
+        // Malformed, but no client finds a Bearer challenge there.
+        "Basic realm=Sonatype Nexus Repository Manager",
+        "Basic realm=\"x",
+        "Basic realm=\"x\";charset=\"UTF-8\"",
+        "Basic realm=\"x\", =y",
+        "Digest realm=\"d\" qop=\"auth\"",
+        "Bear er realm=\"x",
     ];
     for value in values {
         assert_eq!(bearers(value.as_bytes()), Ok(vec![]), "{value}");
@@ -148,9 +167,28 @@ fn malformed_values_are_errors() {
         ("Bearer \"x\"", ChallengeError::Parameter),
         ("Bearer ==", ChallengeError::Parameter),
         ("Bearer realm=\u{7f}", ChallengeError::Parameter),
+        (
+            "Bearer realm=\"x\";service=\"y\"",
+            ChallengeError::Parameter,
+        ),
         ("=x", ChallengeError::Scheme),
+        // Behind a field `Bearer`, this could be its realm.
+        ("realm=\"x\"", ChallengeError::Parameter),
+        ("realm = \"x\"", ChallengeError::Parameter),
+        (", realm=\"x", ChallengeError::Parameter),
+        ("=x, Bearer realm=\"x\"", ChallengeError::Scheme),
+        (
+            "Basic realm=a b, bEaReR realm=\"x\"",
+            ChallengeError::Parameter,
+        ),
+        (
+            "Basic realm=\"x\", Bearer =, realm=\"y\"",
+            ChallengeError::Parameter,
+        ),
+        ("Bearer service=,realm=\"x\"", ChallengeError::Parameter),
+        ("Bearer realm=\"x\",service==", ChallengeError::Parameter),
         ("\"Bearer\"", ChallengeError::Scheme),
-        ("Basic realm=\"x\", =y", ChallengeError::Scheme),
+        ("Bearer realm=\"x\", =y", ChallengeError::Scheme),
         ("Bearer/x", ChallengeError::Parameter),
         ("Bearer realm=\"ü\"", ChallengeError::Text),
         ("Bearer realm=\"r\",service=\"ü\"", ChallengeError::Text),

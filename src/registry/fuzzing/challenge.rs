@@ -11,6 +11,7 @@ pub fn challenge(data: &[u8]) {
     let found = bearers(data);
     let kept = rewrite(data, |bearer| bearer.realm.clone());
     assert_eq!(kept.as_ref().err(), found.as_ref().err());
+    check_other_scheme(data);
     let (Ok(found), Ok(kept)) = (found, kept) else {
         return;
     };
@@ -38,6 +39,20 @@ pub fn challenge(data: &[u8]) {
         Err(ChallengeError::Text)
     };
     assert_eq!(unprintable, expected);
+}
+
+/// Whatever is written behind another scheme passes as it is, if it does not speak of Bearer.
+fn check_other_scheme(data: &[u8]) {
+    let mut words = data.windows(6);
+    if words.any(|word| word.eq_ignore_ascii_case(b"bearer")) {
+        return;
+    }
+    let other = [b"Basic x", data].concat();
+    assert_eq!(bearers(&other), Ok(vec![]));
+    assert_eq!(rewrite(&other, |_| REALMS[0].to_owned()), Ok(other.clone()));
+    if let Ok(written) = rewrite(data, |_| REALMS[0].to_owned()) {
+        assert_eq!(written, data, "nothing is there to be rewritten");
+    }
 }
 
 /// No control byte is there that was not there before, and none in another order.
