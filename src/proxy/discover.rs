@@ -6,7 +6,7 @@ use crate::answer::Answer;
 use crate::proxy::journey::Journey;
 use crate::proxy::realm::Realm;
 use crate::proxy::{Proxy, Request, Trace};
-use crate::registry::rewrite::{Credentials, Source};
+use crate::registry::rewrite::Credentials;
 use crate::registry::route::Place;
 use crate::registry::table::UpstreamId;
 use crate::upstream::reply::Reply;
@@ -137,7 +137,7 @@ impl Proxy {
         let reply = self.travel(&mut journey, trace).await?;
         self.learn(&journey, &reply);
         let said = match reply.head.status {
-            200 if journey.source() != Source::Elsewhere => Said::Open,
+            200 if !journey.source().is_elsewhere() => Said::Open,
             429 | 500.. => Said::Failing(self.unknown_realm(upstream, &reply)),
             _ => Said::Nothing,
         };

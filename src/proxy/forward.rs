@@ -40,7 +40,7 @@ impl Proxy {
 
     /// Learns where tokens are given out, if this is the upstream's own challenge.
     pub(crate) fn learn(&self, journey: &Journey<'_>, reply: &Reply) {
-        let is_own = journey.source() != Source::Elsewhere;
+        let is_own = !journey.source().is_elsewhere();
         if let (401, true, Some(upstream)) = (reply.head.status, is_own, journey.upstream) {
             let (realms, table) = (&self.shared.realms, &self.shared.table);
             realms.learn(table, upstream, reply, journey.trail.target());

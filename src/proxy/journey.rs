@@ -143,9 +143,9 @@ impl<'a> Journey<'a> {
     }
 
     /// Whose the answer is.
-    pub(super) fn source(&self) -> Source {
+    pub(super) fn source(&self) -> Source<'_> {
         match (self.trail.hops(), self.trail.has_left()) {
-            (_, true) => Source::Elsewhere,
+            (_, true) => Source::Elsewhere(self.trail.first()),
             (0, _) => Source::Upstream,
             _ => Source::Redirected,
         }

@@ -10,7 +10,7 @@ use crate::answer::Answer;
 use crate::http::fields::Fields;
 use crate::registry::challenge::{Bearer, is_basic};
 use crate::registry::redirect::Trail;
-use crate::registry::rewrite::{Credentials, Source};
+use crate::registry::rewrite::Credentials;
 use crate::registry::table::UpstreamId;
 use crate::upstream::reply::Reply;
 
@@ -119,7 +119,7 @@ impl Proxy {
             .grant_for(account, request, upstream, repository, trace)
             .await?;
         let reply = self.insist(journey, trace).await?;
-        if reply.head.status != 401 || journey.source() == Source::Elsewhere {
+        if reply.head.status != 401 || journey.source().is_elsewhere() {
             return Ok(reply);
         }
         self.learn(journey, &reply);
@@ -301,7 +301,7 @@ impl Proxy {
 
     /// Keeps what an upstream says of the pulls that are left.
     pub(super) fn note_quota(&self, journey: &Journey<'_>, reply: &Reply) {
-        if journey.source() == Source::Elsewhere {
+        if journey.source().is_elsewhere() {
             return;
         }
         let fields = &reply.head.fields;

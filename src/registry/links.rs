@@ -38,8 +38,43 @@ pub fn link(value: &[u8], asked: &Target, place: &Place) -> Vec<u8> {
     link_with(value, |reference| location(reference, asked, place))
 }
 
+/// A `Link` field value of an answer from elsewhere, `from`, to which a redirect of `asked` led: the other pages there are
+/// those of what the client has asked for.
+///
+/// `None` if a reference leads to anything else than what has answered: the client would look for that at docxy, where it is
+/// another's, if it is anyone's.
+pub fn link_from(value: &[u8], from: &Target, asked: &Target, place: &Place) -> Option<Vec<u8>> {
+    let (mut pages, mut others) = (0_usize, 0_usize);
+    let written = link_with(value, |reference| {
+        let page = page(reference, from, asked, place);
+        *(if page.is_some() {
+            &mut pages
+        } else {
+            &mut others
+        }) += 1;
+        page
+    });
+    // What does not begin with a reference may still be read as one.
+    let is_sound = value.trim_ascii_start().starts_with(b"<");
+    (is_sound && pages > 0 && others == 0).then_some(written)
+}
+
+/// Another page of what `from` has answered, where the client has asked for it.
+fn page(reference: &[u8], from: &Target, asked: &Target, place: &Place) -> Option<String> {
+    let target = from.resolve(reference).ok()?;
+    let (path, query) = split_query(&target.path_and_query);
+    if target.origin != from.origin || path != split_query(&from.path_and_query).0 {
+        return None;
+    }
+    let own = Target {
+        origin: asked.origin.clone(),
+        path_and_query: format!("{}{query}", split_query(&asked.path_and_query).0),
+    };
+    location(own.to_string().as_bytes(), asked, place)
+}
+
 /// A `Link` field value with each `<reference>` as `rewrite` has it, if it has it; all else stays byte for byte.
-pub fn link_with(value: &[u8], rewrite: impl Fn(&[u8]) -> Option<String>) -> Vec<u8> {
+pub fn link_with(value: &[u8], mut rewrite: impl FnMut(&[u8]) -> Option<String>) -> Vec<u8> {
     let mut written = Vec::with_capacity(value.len());
     let mut rest = value;
     while let Some((&first, after)) = rest.split_first() {
@@ -53,7 +88,7 @@ pub fn link_with(value: &[u8], rewrite: impl Fn(&[u8]) -> Option<String>) -> Vec
         let reference = piece
             .strip_prefix(b"<")
             .and_then(|piece| piece.strip_suffix(b">"));
-        match reference.and_then(&rewrite) {
+        match reference.and_then(&mut rewrite) {
             Some(reference) => {
                 // What it is resolved against may hold what would end it here.
                 let reference = reference.replace('<', "%3C").replace('>', "%3E");
@@ -258,6 +293,47 @@ mod tests {
             link(b"\xff</v2/a>\xff", &asked(), &place(None, None)),
             b"\xff</v2/a>\xff"
         );
+    }
+
+    #[test]
+    fn pages_from_elsewhere_are_pages_of_what_was_asked() {
+        let from = Target::parse(b"https://cdn.test/v2/p/q/a/tags/list?n=1&sig=x").unwrap();
+        let next = |query: &str| format!("</v2/library/a/tags/list{query}>; rel=\"next\"");
+        for reference in [
+            "/v2/p/q/a/tags/list?n=1&last=b%2F",
+            "https://cdn.test/v2/p/q/a/tags/list?n=1&last=b%2F",
+            "?n=1&last=b%2F",
+            "list?n=1&last=b%2F",
+        ] {
+            let value = format!("<{reference}>; rel=\"next\"");
+            let written = |place| {
+                let written = link_from(value.as_bytes(), &from, &asked(), &place);
+                written.map(|written| String::from_utf8(written).unwrap())
+            };
+            let query = "?n=1&last=b%2F";
+            assert_eq!(written(place(None, None)), Some(next(query)), "{value}");
+            let prefixed = next(query).replace("/v2/", "/v2/r.test/");
+            assert_eq!(written(place(Some("r.test"), None)), Some(prefixed));
+            let with_ns = next("?n=1&last=b%2F&ns=r.test");
+            assert_eq!(written(place(None, Some("r.test"))), Some(with_ns));
+        }
+        let two = b"<?last=b>; rel=next, <?last=\xff>; rel=last".as_slice();
+        for value in [
+            b"</v2/library/a/tags/list?last=b>; rel=next".as_slice(),
+            b"<https://r.test/v2/p/q/a/tags/list?last=b>; rel=next",
+            b"</v2/p/q/a/tags/list/../list?last=b%2F>, </docs>; rel=help",
+            b"?last=b; rel=next",
+            b"\"<?last=b>; rel=next",
+            b"/v2/x; rel=next, <?last=b>; rel=next",
+            b"<?last=b",
+            b"<mailto:a@b>",
+            b"nothing",
+            b"",
+            two,
+        ] {
+            let written = link_from(value, &from, &asked(), &place(None, None));
+            assert_eq!(written, None, "{}", value.escape_ascii());
+        }
     }
 
     #[test]

@@ -154,6 +154,45 @@ fn the_catalogue_of_a_registry_with_rules_is_refused() {
     assert_eq!(own_error(&get(&stand.docxy, scope), 403), "DENIED");
 }
 
+/// As registry.k8s.io does: what is listed lies elsewhere, under another name.
+#[test]
+fn of_a_list_that_lies_elsewhere() {
+    for link in [absolute_path, whole_url, query_alone] {
+        let store = paged("store", link);
+        let url = store.url();
+        let registry = Server::start(move |request| {
+            let target = request.head.target().replace("/v2/x", "/v2/project/x");
+            Answer::redirect("307 Temporary Redirect", &format!("{url}{target}"))
+        });
+        let other = paged("other", link);
+        let (other, its) = (named("a.test", &other), named("b.test", &registry));
+        let docxy = start(&["--upstream", &other, "--upstream", &its]);
+        for asked in [
+            "/v2/b.test/x/tags/list?n=1",
+            "/v2/x/tags/list?n=1&ns=b.test",
+        ] {
+            let first = get(&docxy, asked);
+            assert_eq!(first.text(), "store 1 /v2/project/x/tags/list?n=1");
+            let second = next(&docxy, "docxy.test", &first, asked).text();
+            assert!(
+                second.starts_with("store 2 /v2/project/x/tags/list?"),
+                "{second}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_link_elsewhere_to_another_place_is_left_out() {
+    let store = paged("store", |_, _| "/v2/x/tags/list?last=b".to_owned());
+    let location = format!("{}/lists/x", store.url());
+    let registry = Server::start(move |_| Answer::redirect("302 Found", &location));
+    let docxy = start(&["--upstream", &named("b.test", &registry)]);
+    let first = get(&docxy, "/v2/x/tags/list");
+    assert_eq!(first.text(), "store 1 /lists/x");
+    assert!(!first.head.has("link"), "{:?}", first.head);
+}
+
 #[test]
 fn a_prefix_that_is_library_is_the_registrys_own() {
     let hub = paged("hub", absolute_path);

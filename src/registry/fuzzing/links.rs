@@ -1,4 +1,4 @@
-use super::super::links::{link, location};
+use super::super::links::{link, link_from, link_with, location};
 use super::super::route::mounted::MountView;
 use super::super::route::{Asked, Place, Route, route};
 use super::{assert_word, parts, rules, shared_table, target};
@@ -29,6 +29,7 @@ pub fn links(data: &[u8]) {
             check_location(&written, &place);
         }
         check_link(value, &asked, &place);
+        check_pages(value, &asked, &place);
     }
     let access = rules(&table);
     for base in ["", "https://docxy.test:5000"] {
@@ -82,6 +83,27 @@ fn check_location(written: &str, place: &Place) {
         let pieces: Vec<&str> = query.split('&').filter(is_ns).collect();
         assert_eq!(pieces, [format!("ns={ns}")]);
     }
+}
+
+/// A link of an answer from elsewhere leads to what was asked for, with another query at most, or is left out.
+fn check_pages(value: &[u8], from: &Target, place: &Place) {
+    let asked = Target::parse(b"https://asked.test/v2/b/tags/list?n=1").expect("an URL");
+    let Some(written) = link_from(value, from, &asked, place) else {
+        return;
+    };
+    assert!(written.contains(&b'<'));
+    if !value.iter().any(u8::is_ascii_control) {
+        assert!(!written.iter().any(u8::is_ascii_control));
+    }
+    let prefix = place.prefix.as_ref().map(|prefix| format!("{prefix}/"));
+    let own = format!("/v2/{}b/tags/list", prefix.unwrap_or_default());
+    let seen = link_with(&written, |reference| {
+        let reference = str::from_utf8(reference).expect("it is written anew");
+        assert_eq!(split_query(reference).0, own);
+        check_location(reference, place);
+        None
+    });
+    assert_eq!(seen, written);
 }
 
 fn check_link(value: &[u8], asked: &Target, place: &Place) {

@@ -8,6 +8,7 @@ use super::{parts, shared_table, target};
 use crate::http::fields::Fields;
 use crate::http::framing::{self, BodyFraming};
 use crate::http::head::{RequestHead, ResponseHead, Version};
+use crate::http::uri::Target;
 use crate::http::write::HeadWriter;
 
 /// Fields that belong to one connection.
@@ -58,7 +59,9 @@ pub fn rewrite(data: &[u8]) {
         }
     }
     if let Ok(head) = ResponseHead::parse(Bytes::copy_from_slice(answer)) {
-        for source in [Source::Upstream, Source::Redirected, Source::Elsewhere] {
+        let asked = Target::parse(b"https://asked.test/v2/c/tags/list").expect("an URL");
+        let elsewhere = Source::Elsewhere(&asked);
+        for source in [Source::Upstream, Source::Redirected, elsewhere] {
             for (length, by_account) in [(None, false), (Some(4711), false), (None, true)] {
                 check_answer(&head, source, by_account, length);
             }
@@ -139,7 +142,7 @@ fn check_sent(written: &Fields, sent: &RequestHead) {
     assert_in_order(written, sent, own);
 }
 
-fn check_answer(sent: &ResponseHead, source: Source, by_account: bool, length: Option<u64>) {
+fn check_answer(sent: &ResponseHead, source: Source<'_>, by_account: bool, length: Option<u64>) {
     let table = shared_table();
     let target = target(&table, table.default_upstream(), "/v2/a/b/tags/list?n=1");
     let place = Place {
@@ -158,7 +161,7 @@ fn check_answer(sent: &ResponseHead, source: Source, by_account: bool, length: O
     };
     let mut out = HeadWriter::answer(sent.status, sent.reason());
     let Ok(is_dated) = response_fields(&mut out, sent, &view, |_| REALM.to_owned()) else {
-        assert!(sent.fields.contains("www-authenticate") && source != Source::Elsewhere);
+        assert!(sent.fields.contains("www-authenticate") && !source.is_elsewhere());
         return;
     };
     let written = out.finish();
@@ -188,7 +191,12 @@ fn check_answer(sent: &ResponseHead, source: Source, by_account: bool, length: O
         head.fields.only("oci-namespace"),
         Ok(Some(&b"docker.io"[..]))
     );
-    assert!(source != Source::Elsewhere || !head.fields.contains("www-authenticate"));
+    assert!(!source.is_elsewhere() || !head.fields.contains("www-authenticate"));
+    if source.is_elsewhere() {
+        let own = b"</v2/docker.io/c/tags/list?";
+        let mut links = head.fields.all("link");
+        assert!(links.all(|link| link.trim_ascii_start().starts_with(own)));
+    }
     if source != Source::Upstream || by_account {
         check_private(&head.fields);
     }

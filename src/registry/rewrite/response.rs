@@ -36,7 +36,7 @@ pub struct View<'a> {
     /// What else docxy leads to, where the client came by a mount.
     pub mounts: Option<MountView<'a>>,
     /// Whether the answer is the upstream's own or that of another origin to which it pointed.
-    pub source: Source,
+    pub source: Source<'a>,
     /// Whether it was given to an account of docxy's.
     pub by_account: bool,
     /// The status that the client is told.
@@ -48,7 +48,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// Whether what an answer refers to may be had from docxy.
     fn leads_to_docxy(&self) -> bool {
-        self.source != Source::Elsewhere || self.mounts.is_some()
+        !self.source.is_elsewhere() || self.mounts.is_some()
     }
 
     /// Whether no shared cache may keep it (RFC 9111 §3.5).
@@ -63,16 +63,22 @@ impl View<'_> {
         }
     }
 
-    fn link(&self, value: &[u8]) -> Vec<u8> {
+    /// `None` if it would lead the client astray.
+    fn link(&self, value: &[u8]) -> Option<Vec<u8>> {
+        let (target, place) = (self.target, self.place);
         let Some(mounts) = &self.mounts else {
-            return links::link(value, self.target, self.place);
+            return match self.source {
+                Source::Elsewhere(asked) => links::link_from(value, target, asked, place),
+                Source::Upstream | Source::Redirected => Some(links::link(value, target, place)),
+            };
         };
         // Path-absolute, as on an upstream.
         let mounts = MountView {
             base: "",
             ..*mounts
         };
-        links::link_with(value, |reference| mounted(reference, self.target, &mounts))
+        let written = links::link_with(value, |reference| mounted(reference, target, &mounts));
+        Some(written)
     }
 }
 
@@ -83,13 +89,21 @@ fn mounted(reference: &[u8], asked: &Target, mounts: &MountView<'_>) -> Option<S
 
 /// Who gave an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Source<'a> {
     /// The upstream itself, asked directly.
     Upstream,
     /// The upstream itself, after a redirect to itself.
     Redirected,
-    /// Another origin: neither its challenges nor its links are the upstream's.
-    Elsewhere,
+    /// Another origin, to which redirects of this request have led: its challenges are not the upstream's, and of its links
+    /// those alone to other pages of what it has answered.
+    Elsewhere(&'a Target),
+}
+
+impl Source<'_> {
+    /// Whether it is not the upstream.
+    pub fn is_elsewhere(self) -> bool {
+        matches!(self, Source::Elsewhere(_))
+    }
 }
 
 /// Writes the end-to-end fields of an answer as the client is to see them, and says whether a `Date` is among them. Challenges
@@ -112,10 +126,12 @@ pub fn response_fields(
                     out.number("Content-Length", length);
                 }
             }
-            Treatment::Challenge if view.source == Source::Elsewhere => {}
+            Treatment::Challenge if view.source.is_elsewhere() => {}
             Treatment::Challenge => out.field(name, challenge::rewrite(value, &mut realm)?),
-            Treatment::Link if view.leads_to_docxy() => {
-                out.field(name, view.link(value));
+            Treatment::Link => {
+                if let Some(link) = view.link(value) {
+                    out.field(name, link);
+                }
             }
             Treatment::Location if view.leads_to_docxy() => match view.location(value) {
                 Some(location) => out.field(name, location),
@@ -129,11 +145,9 @@ pub fn response_fields(
                 is_dated = true;
                 out.copy(line);
             }
-            Treatment::Pass
-            | Treatment::Link
-            | Treatment::Location
-            | Treatment::Range
-            | Treatment::Caching => out.copy(line),
+            Treatment::Pass | Treatment::Location | Treatment::Range | Treatment::Caching => {
+                out.copy(line);
+            }
         }
     }
     if is_private {
@@ -193,10 +207,14 @@ mod tests {
         Target::parse(url.as_bytes()).unwrap()
     }
 
+    fn asked() -> Target {
+        target("https://r.test/v2/x/tags/list?n=1")
+    }
+
     fn seen(
         lines: &str,
         place: &Place,
-        source: Source,
+        source: Source<'_>,
         length: Option<u64>,
     ) -> Result<String, ChallengeError> {
         seen_as(200, lines, place, source, length)
@@ -206,7 +224,7 @@ mod tests {
         status: u16,
         lines: &str,
         place: &Place,
-        source: Source,
+        source: Source<'_>,
         length: Option<u64>,
     ) -> Result<String, ChallengeError> {
         let head =
@@ -251,9 +269,25 @@ mod tests {
             ..Place::default()
         };
         assert_eq!(
-            seen(ANSWERED, &place, Source::Elsewhere, None).unwrap(),
+            seen(ANSWERED, &place, Source::Elsewhere(&asked()), None).unwrap(),
             "HTTP/1.1 200 OK\r\nContent-Type: t\r\nX-A: 1\r\nX-A: 2\r\nRateLimit-Remaining: 9\r\n\
              Location: https://r.test/v2/a/x\r\nCache-Control: private\r\nOCI-Namespace: r.test\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_link_from_elsewhere_leads_to_the_next_page_or_nowhere() {
+        let link = "Link: </v2/a/tags/list?n=1&last=b>; rel=\"next\"\r\n";
+        let other = "Link: </docs>; rel=\"help\"\r\nA: b\r\n";
+        let place = Place {
+            prefix: Some("r.test".to_owned()),
+            ..Place::default()
+        };
+        let lines = format!("{link}{other}");
+        assert_eq!(
+            seen(&lines, &place, Source::Elsewhere(&asked()), None).unwrap(),
+            "HTTP/1.1 200 OK\r\nLink: </v2/r.test/x/tags/list?n=1&last=b>; rel=\"next\"\r\nA: b\r\n\
+             Cache-Control: private\r\n\r\n"
         );
     }
 
@@ -269,7 +303,7 @@ mod tests {
             (Source::Upstream, false, lines),
             (Source::Upstream, true, private),
             (Source::Redirected, false, private),
-            (Source::Elsewhere, true, private),
+            (Source::Elsewhere(&asked()), true, private),
         ] {
             let view = View {
                 target: &target,
@@ -307,7 +341,7 @@ mod tests {
             passed,
             "HTTP/1.1 200 OK\r\nContent-Range: bytes 0-0/7\r\nContent-Length: 1\r\n\r\n"
         );
-        let whole = seen_as(206, part, &place, Source::Elsewhere, Some(7)).unwrap();
+        let whole = seen_as(206, part, &place, Source::Elsewhere(&asked()), Some(7)).unwrap();
         assert_eq!(
             whole,
             "HTTP/1.1 206 OK\r\nContent-Length: 7\r\nCache-Control: private\r\n\r\n"
