@@ -75,6 +75,8 @@ pub struct CommandLine {
     given: ArgMatches,
     /// The variable of each key that has its value from one.
     variables: HashMap<String, String>,
+    /// What is to be said of variables that nobody reads.
+    misspelt: Vec<String>,
 }
 
 impl CommandLine {
@@ -126,14 +128,15 @@ impl CommandLine {
             config: args.config,
             given,
             variables,
+            misspelt: misspelt(&command, env::vars_os()),
         })
     }
 
     /// What may not be meant, for whoever has set the environment. What only asks whether docxy is well says nothing more.
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> &[String] {
         match self.command {
-            Some(Command::Health { .. }) => Vec::new(),
-            _ => misspelt(&Args::command(), env::vars_os()),
+            Some(Command::Health { .. }) => &[],
+            _ => &self.misspelt,
         }
     }
 

@@ -75,7 +75,10 @@ impl Refused<'_> {
         let given = self
             .text(ContextKind::InvalidSubcommand)
             .unwrap_or_default();
-        let advice = self.nearest(ContextKind::SuggestedSubcommand);
+        let advice = match given {
+            "help" => HELP.to_owned(),
+            _ => self.nearest(ContextKind::SuggestedSubcommand),
+        };
         format!("{given:?}: there is no such command; {advice}")
     }
 

@@ -300,7 +300,7 @@ mod tests {
             ("--public-url https://docxy.test/path", "--public-url: "),
             (
                 "--tls-cert c --tls-key k --tls-cert d",
-                "--tls-cert: 2 certificates and 1 keys; give each its private key with --tls-key, in the same order",
+                "--tls-cert: certificates: 2, keys: 1; give each its private key with --tls-key, in the same order",
             ),
             (
                 "--acme-domain a.test --acme-agree-tos --tls-cert c --tls-key k",
@@ -316,7 +316,7 @@ mod tests {
             ),
             (
                 "--tls-key k",
-                "--tls-key: 0 certificates and 1 keys; give each its certificate with --tls-cert, in the same order",
+                "--tls-key: certificates: 0, keys: 1; give each its certificate with --tls-cert, in the same order",
             ),
             (
                 "--workers 1025",

@@ -87,7 +87,7 @@ pub(super) fn parse_admin(text: &str) -> Result<Listen, Fault> {
 
 /// Each certificate with its key.
 pub(super) fn tls_pairs(certs: &[PathBuf], keys: &[PathBuf]) -> Result<Vec<Pair>, Fault> {
-    let counts = format!("{} certificates and {} keys", certs.len(), keys.len());
+    let counts = format!("certificates: {}, keys: {}", certs.len(), keys.len());
     match certs.len().cmp(&keys.len()) {
         Ordering::Equal => Ok(zip(certs.to_vec(), keys.to_vec())
             .map(|(cert, key)| Pair { cert, key })

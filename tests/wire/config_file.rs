@@ -155,10 +155,7 @@ fn a_mistake_is_one_line_that_names_its_place() {
             "[acme]\nemail = 'x'",
             ":2: acme_email: name the certificate",
         ),
-        (
-            "tls_cert = ['a']",
-            ":1: tls_cert: 1 certificates and 0 keys",
-        ),
+        ("tls_cert = ['a']", ":1: tls_cert: certificates: 1, keys: 0"),
     ];
     for (text, expected) in cases {
         let (_directory, path) = written(text);

@@ -11,7 +11,7 @@ use crate::docxy::Docxy;
 
 #[test]
 fn what_is_refused_is_said_of_what_and_what_to_do() {
-    let table: [(&[&str], &str); 22] = [
+    let table: [(&[&str], &str); 24] = [
         (
             &["--drain", "5"],
             "--drain: \"5\": it is no duration such as 30s, 5m or 1h",
@@ -50,6 +50,15 @@ fn what_is_refused_is_said_of_what_and_what_to_do() {
         (
             &["surplus"],
             "\"surplus\": there is no such command; see docxy --help",
+        ),
+        (
+            &["help"],
+            "\"help\": there is no such command; see docxy --help",
+        ),
+        (
+            &["--public-url", "https://h/path"],
+            "--public-url: \"https://h/path\" is not scheme, host and port alone, such as https://docxy.example:5000: \
+             something follows its host and port",
         ),
         (
             &["chek"],

@@ -48,6 +48,8 @@ pub enum UriError {
     Host,
     /// Not a number from 1 to 65535.
     Port,
+    /// A path, or more, where there may be none.
+    Path,
     /// A byte that no URI may hold (RFC 3986 §2): a control byte, a space or one beyond ASCII.
     Byte,
 }
@@ -59,6 +61,7 @@ impl fmt::Display for UriError {
             UriError::Userinfo => "it has a user name or password",
             UriError::Host => "its host is malformed",
             UriError::Port => "its port is not a number from 1 to 65535",
+            UriError::Path => "something follows its host and port",
             UriError::Byte => "it has a byte that no URI may hold",
         })
     }

@@ -51,7 +51,7 @@ impl Origin {
         if target.path_and_query == "/" {
             Ok(target.origin)
         } else {
-            Err(UriError::Host)
+            Err(UriError::Path)
         }
     }
 
@@ -109,6 +109,6 @@ mod tests {
             Origin::parse("https://a.test"),
             Origin::parse("https://a.test:444")
         );
-        assert_eq!(Origin::parse("https://a.test/v2"), Err(UriError::Host));
+        assert_eq!(Origin::parse("https://a.test/v2"), Err(UriError::Path));
     }
 }

@@ -206,7 +206,7 @@ mod tests {
             ("/metrics=https://r.test", MountError::Own),
             ("/a=r.test", MountError::Url(UriError::Scheme)),
             ("/a=ftp://r.test", MountError::Url(UriError::Scheme)),
-            ("/a=https://r.test/path", MountError::Url(UriError::Host)),
+            ("/a=https://r.test/path", MountError::Url(UriError::Path)),
             ("/a=https://u:p@r.test", MountError::Url(UriError::Userinfo)),
         ];
         for (text, error) in cases {

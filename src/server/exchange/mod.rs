@@ -82,7 +82,7 @@ impl<'a> Exchange<'a> {
         let (response, taken) = match self.respond(stop).await {
             Ok(both) => both,
             Err(Refused::Answer(answer)) => (Response::Own(answer), Taken::Unread),
-            Err(Refused::Gone) => return self.finish(CLIENT_GONE, 0, false, false),
+            Err(Refused::Gone) => return self.finish(CLIENT_GONE, 0, Next::Drop),
         };
         let persists = self.head.wants_keep_alive()
             && matches!(taken, Taken::Whole(_))
@@ -91,18 +91,19 @@ impl<'a> Exchange<'a> {
             && self.head.method() != b"CONNECT"
             && self.full.is_none()
             && !stop.is_requested();
+        let then = if persists { Next::Again } else { Next::Close };
         match response {
-            Response::Own(answer) => self.send_own(answer, persists).await,
+            Response::Own(answer) => self.send_own(answer, then).await,
             Response::Passed {
                 head,
                 body: None,
                 status,
-            } => self.send_head(head, status, persists).await,
+            } => self.send_head(head, status, then).await,
             Response::Passed {
                 head,
                 body: Some(flow),
                 status,
-            } => self.send_body(head, flow, status, persists).await,
+            } => self.send_body(head, flow, status, then).await,
         }
     }
 
@@ -198,7 +199,8 @@ impl<'a> Exchange<'a> {
         )
     }
 
-    fn finish(&self, status: u16, bytes: u64, sent: bool, persists: bool) -> Next {
+    /// Counts and logs the exchange, of whose answer `bytes` were sent; gives `then` back.
+    fn finish(&self, status: u16, bytes: u64, then: Next) -> Next {
         let done = Done {
             head: Some(self.head),
             status,
@@ -206,11 +208,7 @@ impl<'a> Exchange<'a> {
             duration: self.began.elapsed(),
         };
         self.proxy.conclude(&self.peer, &self.trace, &done);
-        match (sent, persists) {
-            (true, true) => Next::Again,
-            (true, false) => Next::Close,
-            (false, _) => Next::Drop,
-        }
+        then
     }
 }
 

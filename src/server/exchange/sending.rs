@@ -15,29 +15,24 @@ use crate::server::relay::{ClientFraming, RelayError, Side, relay};
 use crate::upstream::reply::Reply;
 
 impl<'a> Exchange<'a> {
-    pub(super) async fn send_own(mut self, answer: Answer, persists: bool) -> Next {
+    pub(super) async fn send_own(mut self, answer: Answer, then: Next) -> Next {
         let status = answer.status;
         if status >= 500 {
             self.say_why(&answer.why);
         }
-        let (head, body) = answer.write(self.head.method(), |head| self.end_fields(head, persists));
+        let (head, body) = answer.write(self.head.method(), |head| self.end_fields(head, then));
         self.trace.first_byte = Some(self.began.elapsed());
         let sent = self.write([&head, &body]).await;
         self.counted().add(body.len());
-        self.finish(status, body.len() as u64, sent.is_ok(), persists)
+        self.finish(status, body.len() as u64, after(&sent, then))
     }
 
-    pub(super) async fn send_head(
-        mut self,
-        mut head: HeadWriter,
-        status: u16,
-        persists: bool,
-    ) -> Next {
-        self.end_fields(&mut head, persists);
+    pub(super) async fn send_head(mut self, mut head: HeadWriter, status: u16, then: Next) -> Next {
+        self.end_fields(&mut head, then);
         let head = head.finish();
         self.trace.first_byte = Some(self.began.elapsed());
         let sent = self.write([&head]).await;
-        self.finish(status, 0, sent.is_ok(), persists)
+        self.finish(status, 0, after(&sent, then))
     }
 
     pub(super) async fn send_body(
@@ -45,7 +40,7 @@ impl<'a> Exchange<'a> {
         mut head: HeadWriter,
         flow: Flow,
         status: u16,
-        persists: bool,
+        then: Next,
     ) -> Next {
         let Flow {
             mut reply,
@@ -56,11 +51,14 @@ impl<'a> Exchange<'a> {
             _ if self.head.version == Version::Http11 => ClientFraming::Chunked,
             _ => ClientFraming::UntilClose,
         };
-        let persists = persists && framing != ClientFraming::UntilClose;
+        let then = match framing {
+            ClientFraming::UntilClose => Next::Close,
+            _ => then,
+        };
         if framing == ClientFraming::Chunked {
             head.field("Transfer-Encoding", "chunked");
         }
-        self.end_fields(&mut head, persists);
+        self.end_fields(&mut head, then);
         let whole_head = head.finish();
         let (mut head, mut passed) = (Some(&whole_head[..]), 0);
         let (stall, bytes) = (self.proxy.shared.timeouts.client, self.counted());
@@ -70,7 +68,7 @@ impl<'a> Exchange<'a> {
             let error = match relayed.await {
                 Ok(count) => {
                     reply.recycle(&self.proxy.client);
-                    return self.finish(status, passed + count, true, persists);
+                    return self.finish(status, passed + count, then);
                 }
                 Err(error) => error,
             };
@@ -125,7 +123,7 @@ impl<'a> Exchange<'a> {
         match error.side {
             Side::Upstream(_) if !error.head_passed => {
                 return self
-                    .send_own(Answer::fatal(502, "UNAVAILABLE", why), false)
+                    .send_own(Answer::fatal(502, "UNAVAILABLE", why), Next::Close)
                     .await;
             }
             Side::Upstream(_) => {
@@ -138,12 +136,11 @@ impl<'a> Exchange<'a> {
                 .log
                 .debug(format_args!("{}: {why}", self.line())),
         }
-        self.finish(status, error.passed, false, false);
-        if framing == ClientFraming::UntilClose {
-            Next::Reset
-        } else {
-            Next::Drop
-        }
+        let then = match framing {
+            ClientFraming::UntilClose => Next::Reset,
+            _ => Next::Drop,
+        };
+        self.finish(status, error.passed, then)
     }
 
     /// Where the bytes of the answer are counted.
@@ -163,11 +160,19 @@ impl<'a> Exchange<'a> {
     }
 
     /// What an answer says of the connection.
-    fn end_fields(&self, head: &mut HeadWriter, persists: bool) {
-        match (persists, self.head.version) {
-            (false, _) => head.field("Connection", "close"),
-            (true, Version::Http10) => head.field("Connection", "keep-alive"),
-            (true, Version::Http11) => {}
+    fn end_fields(&self, head: &mut HeadWriter, then: Next) {
+        match (then, self.head.version) {
+            (Next::Again, Version::Http10) => head.field("Connection", "keep-alive"),
+            (Next::Again, Version::Http11) => {}
+            _ => head.field("Connection", "close"),
         }
+    }
+}
+
+/// What becomes of a connection by which an answer was to be sent.
+fn after(sent: &io::Result<()>, then: Next) -> Next {
+    match sent {
+        Ok(()) => then,
+        Err(_) => Next::Drop,
     }
 }
