@@ -1,7 +1,6 @@
 //! What ACME keeps in the state directory, for each directory of a server apart: the account, and the certificate with its
 //! key in one file, so that the two always belong together.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -25,8 +24,8 @@ pub struct Kept {
     state: StateDir,
     account: String,
     certificate: String,
-    /// What could not be written yet, by the names of the files.
-    unsaved: BTreeMap<String, Vec<u8>>,
+    /// What could not be written yet: the names of files, and what is to be in them.
+    unsaved: Vec<(String, Vec<u8>)>,
 }
 
 /// A certificate that can be shown.
@@ -78,7 +77,7 @@ impl Kept {
             state,
             account: format!("acme-{server}-account.json"),
             certificate: format!("acme-{server}-certificate.pem"),
-            unsaved: BTreeMap::new(),
+            unsaved: Vec::new(),
         }
     }
 
@@ -140,10 +139,10 @@ impl Kept {
     fn save(&mut self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
         let opened = StateDir::open(self.state.path());
         let saved = opened.and_then(|state| state.write(name, bytes));
-        match &saved {
-            Ok(()) => self.unsaved.remove(name),
-            Err(_) => self.unsaved.insert(name.to_owned(), bytes.to_vec()),
-        };
+        self.unsaved.retain(|(unsaved, _)| unsaved != name);
+        if saved.is_err() {
+            self.unsaved.push((name.to_owned(), bytes.to_vec()));
+        }
         saved
     }
 
