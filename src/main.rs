@@ -22,7 +22,9 @@ use docxy::reload::in_use::InUse;
 use docxy::selfmade::keeper::Keeper;
 use docxy::server::started::{Bound, Running};
 use docxy::server::{self, Ended};
+use docxy::serving::Serving;
 use docxy::start;
+use docxy::tls::files::TlsFiles;
 use docxy::tls::watch::Watch;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -87,16 +89,8 @@ fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>
         let started = acme.start(running.stop.clone(), log);
         started.map_err(|error| Shortage::of("what renews the certificate by ACME", error))?;
     }
-    for warning in config
-        .warnings()
-        .into_iter()
-        .chain(files.warnings(SystemTime::now()))
-        .chain(running.serving.warnings())
-    {
-        log.warning(format_args!("{warning}"));
-    }
+    tell_of_settings(&config, &files, &running.serving, log);
     let say = move |line: &str| log.notice(format_args!("{line}"));
-    config.ways().iter().for_each(|way| say(way));
     if let Some(keeper) = &keeper {
         tell_of_ca(keeper, &bound, say)?;
     }
@@ -126,6 +120,18 @@ fn run(line: CommandLine, config: Config, log: Log) -> Result<(), Box<dyn Error>
         log.notice(format_args!("metrics at http://{address}/metrics"));
     }
     runtime.block_on(serve(bound, running, reloader))
+}
+
+/// Says what of the settings may not be meant, and which ways lead out.
+fn tell_of_settings(config: &Config, files: &TlsFiles, serving: &Serving, log: Log) {
+    let of_files = files.warnings(SystemTime::now());
+    let warnings = config.warnings().into_iter().chain(of_files);
+    for warning in warnings.chain(serving.warnings()) {
+        log.warning(format_args!("{warning}"));
+    }
+    for way in config.ways() {
+        log.notice(format_args!("{way}"));
+    }
 }
 
 /// Says what to do on the engines' machines where docxy has made its certificate.

@@ -299,3 +299,22 @@ fn a_path_that_no_file_can_name_is_not_printed() {
         "{said}"
     );
 }
+
+#[test]
+fn a_variable_that_nobody_reads_is_pointed_out() {
+    let said = |args: &[&str]| {
+        let mut command = command(args);
+        command.env("DOCXY_ALLOW_CLEINT", "10.0.0.0/8");
+        Docxy::spawn(&mut command).wait().1
+    };
+    let lines = said(&["config"]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for part in ["DOCXY_ALLOW_CLEINT", "did you mean DOCXY_ALLOW_CLIENT?"] {
+        assert!(lines[0].contains(part), "{lines:?}");
+    }
+    let lines = said(&["health", "http://127.0.0.1:1"]);
+    assert!(
+        lines.len() == 1 && lines[0].contains("does not answer"),
+        "{lines:?}"
+    );
+}
