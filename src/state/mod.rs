@@ -65,7 +65,8 @@ pub fn default_dir() -> Option<PathBuf> {
     default_path(|name| env::var(name).ok(), || geteuid().is_root())
 }
 
-/// Where state is kept if `--state-dir` does not say so: systemd's directory, else the user's, else that of root.
+/// Where state is kept if `--state-dir` does not say so: systemd's directory, else one under `XDG_STATE_HOME`, else root's
+/// or one under `HOME`.
 pub fn default_path(
     variable: impl Fn(&str) -> Option<String>,
     is_root: impl Fn() -> bool,
