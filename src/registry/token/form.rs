@@ -34,14 +34,15 @@ impl<'a> Piece<'a> {
             .iter()
             .any(|name| self.name.eq_ignore_ascii_case(name))
     }
-}
 
-/// Whether some would read this name as `wanted`: they leave out what stands around a name, and what makes a list of it.
-pub(super) fn is_almost(name: &str, wanted: &str) -> bool {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let from = name.trim_start_matches(|c| !is_word(c));
-    let word = from.split(|c| !is_word(c)).next().unwrap_or_default();
-    is_named(word, wanted) && word.len() < name.len()
+    /// Whether some would read its name as one of these: they leave out what stands around a name, and what makes a list of
+    /// it.
+    pub(super) fn is_almost_one_of(&self, names: &[&str]) -> bool {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let from = self.name.trim_start_matches(|c| !is_word(c));
+        let word = from.split(|c| !is_word(c)).next().unwrap_or_default();
+        word.len() < self.name.len() && names.iter().any(|name| is_named(word, name))
+    }
 }
 
 /// Some servers read names without case: no scope and no secret may hide from docxy in capitals.

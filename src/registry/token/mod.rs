@@ -12,10 +12,9 @@ mod scope;
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 pub use self::error::TokenError;
-use self::form::{Piece, decode, is_almost, is_named};
+use self::form::{Piece, decode, is_named};
 use self::named::Named;
 use self::scope::Scope;
 pub use self::scope::scope_parameters;
@@ -69,8 +68,9 @@ impl<'a> Parameters<'a> {
             Some(text.split('&'))
         };
         let pieces: Vec<_> = pieces.into_iter().flatten().map(Piece::read).collect();
-        let guarded = || SECRETS.into_iter().chain(["scope"]);
-        let hides = |piece: &&Piece<'_>| guarded().any(|name| is_almost(&piece.name, name));
+        let hides = |piece: &&Piece<'_>| {
+            piece.is_almost_one_of(&["scope"]) || piece.is_almost_one_of(&SECRETS)
+        };
         match pieces.iter().find(hides) {
             Some(piece) => Err(TokenError::Name(piece.name.to_string())),
             None => Ok(Parameters { pieces }),
@@ -123,7 +123,7 @@ impl<'a> Parameters<'a> {
         Ok(chosen.filter(|_| named.upstream.is_some()))
     }
 
-    /// The repositories of the scopes, as the upstream names them, each once; malformed ones are left out.
+    /// The repositories of the scopes, as the upstream names them; malformed ones are left out.
     pub fn repositories(&self, table: &Table, upstream: UpstreamId) -> Vec<String> {
         let scopes: Vec<String> = self.scopes().collect();
         let parsed = scopes.iter().filter_map(|scope| Scope::parse(scope).ok());
@@ -131,10 +131,8 @@ impl<'a> Parameters<'a> {
             let repository = scope.repository(table, upstream);
             repository.map(Cow::into_owned)
         });
-        let mut seen = HashSet::new();
         repositories
             .filter(|repository| name::is_repository(repository))
-            .filter(|repository| seen.insert(repository.clone()))
             .collect()
     }
 
