@@ -44,19 +44,16 @@ pub fn link(value: &[u8], asked: &Target, place: &Place) -> Vec<u8> {
 /// `None` if a reference leads to anything else than what has answered: the client would look for that at docxy, where it is
 /// another's, if it is anyone's.
 pub fn link_from(value: &[u8], from: &Target, asked: &Target, place: &Place) -> Option<Vec<u8>> {
-    let (mut pages, mut others) = (0_usize, 0_usize);
+    let mut are_pages = Vec::new();
     let written = link_with(value, |reference| {
         let page = page(reference, from, asked, place);
-        *(if page.is_some() {
-            &mut pages
-        } else {
-            &mut others
-        }) += 1;
+        are_pages.push(page.is_some());
         page
     });
     // What does not begin with a reference may still be read as one.
     let is_sound = value.trim_ascii_start().starts_with(b"<");
-    (is_sound && pages > 0 && others == 0).then_some(written)
+    let leads_on = !are_pages.is_empty() && are_pages.iter().all(|is_page| *is_page);
+    (is_sound && leads_on).then_some(written)
 }
 
 /// Another page of what `from` has answered, where the client has asked for it.
