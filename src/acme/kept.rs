@@ -135,10 +135,8 @@ impl Kept {
         saved
     }
 
-    /// The directory may be gone since the start.
     fn save(&mut self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
-        let opened = StateDir::open(self.state.path());
-        let saved = opened.and_then(|state| state.write(name, bytes));
+        let saved = self.state.keep(name, bytes);
         self.unsaved.retain(|(unsaved, _)| unsaved != name);
         if saved.is_err() {
             self.unsaved.push((name.to_owned(), bytes.to_vec()));

@@ -15,7 +15,7 @@ use rcgen::KeyPair;
 use super::authority::Authority;
 use super::leaf::{Leaf, Verdict};
 use super::{SelfMadeError, ending};
-use crate::state::{Created, StateDir, StateError};
+use crate::state::{Created, StateDir};
 
 /// The key of the CA.
 const CA_KEY: &str = "ca.key";
@@ -249,8 +249,7 @@ impl Shelf {
         let Some(state) = self.state.as_ref().filter(|_| self.has_ca) else {
             return false;
         };
-        let kept: Result<(), StateError> =
-            StateDir::open(state.path()).and_then(|state| state.write(name, bytes));
+        let kept = state.keep(name, bytes);
         if let Err(error) = &kept {
             self.fault = Some(error.to_string());
         }

@@ -193,6 +193,11 @@ impl StateDir {
         Ok(())
     }
 
+    /// Writes a file as [`write`](StateDir::write) does, also where the directory is gone since it was opened.
+    pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        StateDir::open(&self.path)?.write(name, bytes)
+    }
+
     fn unwritten(&self, name: &str, error: io::Error) -> StateError {
         StateError {
             path: self.path.join(name),
