@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use self::opening::Opening;
 use crate::conn::Conn;
-use crate::conn::stream::Stream;
-use crate::http::uri::Scheme;
 use crate::limits::admission::{Admission, Full, Place};
 use crate::limits::turns::Turn;
 use crate::proxy::current::Current;
@@ -90,13 +88,7 @@ impl Arrival {
             metrics.over_share();
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        let stream = match accepted.tls {
-            None => Stream::Tcp(tcp),
-            Some(acceptor) => {
-                peer.scheme = Scheme::Https;
-                Box::pin(opening.start_tls(tcp, peer.address, &acceptor)).await?
-            }
-        };
+        let stream = opening.stream(tcp, accepted.tls, &mut peer).await?;
         ahead::bound(&stream);
         let mut client = Conn::new(stream);
         let share = match (share, &place) {

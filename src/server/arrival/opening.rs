@@ -57,8 +57,9 @@ impl Opening<'_> {
         let log = shared.log;
         if !shared.trusted_proxies.may_introduce(from) {
             log.error(format_args!(
-            "a connection from {from} is refused: PROXY headers are taken from --trusted-proxy only"
-        ));
+                "a connection from {from} is refused: PROXY headers are taken from \
+                 --trusted-proxy only"
+            ));
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         let heads = &shared.admission.heads;
@@ -77,15 +78,16 @@ impl Opening<'_> {
             let _ = tcp.try_io(Interest::READABLE, || stream::peek(tcp));
         }
         match &header {
-        Ok(_) => {}
-        // Health checks of balancers end like this.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-        // It had to go, and not for what it has said.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-        Err(error) => log.error(format_args!(
-            "a connection from {from} is closed: {error}; this listener requires a PROXY header before each"
-        )),
-    }
+            Ok(_) => {}
+            // Health checks of balancers end like this.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            // It had to go, and not for what it has said.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => log.error(format_args!(
+                "a connection from {from} is closed: {error}; this listener requires a PROXY \
+                 header before each"
+            )),
+        }
         header
     }
 
@@ -105,8 +107,21 @@ impl Opening<'_> {
         Err(io::ErrorKind::ConnectionAborted.into())
     }
 
-    /// Puts a connection under TLS.
-    pub(super) async fn start_tls(
+    /// The connection of `peer`, under TLS if that is spoken there.
+    pub(super) async fn stream(
+        &self,
+        tcp: TcpStream,
+        tls: Option<TlsAcceptor>,
+        peer: &mut Peer,
+    ) -> io::Result<Stream> {
+        let Some(acceptor) = tls else {
+            return Ok(Stream::Tcp(tcp));
+        };
+        peer.scheme = Scheme::Https;
+        Box::pin(self.start_tls(tcp, peer.address, &acceptor)).await
+    }
+
+    async fn start_tls(
         &self,
         tcp: TcpStream,
         address: IpAddr,
