@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
-use crate::conn::{BODY_BUFFER, Conn};
+use crate::conn::{Conn, buffer};
 use crate::http::chunked::{ChunkError, ChunkScanner};
 use crate::http::framing::BodyFraming;
 
@@ -142,12 +142,22 @@ impl Body {
     ///
     /// What is used of it has to be [consumed](Body::consume). `stall` limits the wait for each read.
     pub async fn next(&mut self, conn: &mut Conn, stall: Duration) -> Result<usize, BodyError> {
+        self.next_within(conn, buffer::BODY, stall).await
+    }
+
+    /// The same, where one read takes `most` bytes.
+    pub async fn next_within(
+        &mut self,
+        conn: &mut Conn,
+        most: usize,
+        stall: Duration,
+    ) -> Result<usize, BodyError> {
         loop {
             let ready = self.ready(conn)?;
             if ready > 0 || self.is_done() {
                 return Ok(ready);
             }
-            match timeout(stall, conn.fill(self.room())).await {
+            match timeout(stall, conn.fill(self.room(most))).await {
                 Err(_) => return Err(BodyError::Stalled(stall)),
                 Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Err(BodyError::Cut);
@@ -262,12 +272,10 @@ impl Body {
     }
 
     /// Room for one read: no more than the body still has, so that a small one costs no large buffer.
-    fn room(&self) -> usize {
+    fn room(&self, most: usize) -> usize {
         match self.left {
-            Left::Length(left) => usize::try_from(left)
-                .unwrap_or(BODY_BUFFER)
-                .min(BODY_BUFFER),
-            _ => BODY_BUFFER,
+            Left::Length(left) => usize::try_from(left).unwrap_or(most).min(most),
+            _ => most,
         }
     }
 }

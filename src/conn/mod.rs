@@ -1,35 +1,32 @@
 //! A connection and its read buffer: heads are read within a limit, writes must make progress, an idle one holds no buffer.
 
 pub mod body;
+pub mod buffer;
 #[cfg(any(test, fuzzing))]
 pub mod memory;
 pub mod pieces;
 pub mod read_ahead;
 pub mod records;
-pub mod spare;
 pub mod splice;
 pub mod stream;
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::mem;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::conn::buffer::{Buffer, SMALL};
 use crate::conn::records::RECORD;
 use crate::conn::splice::Pipe;
 use crate::conn::stream::Stream;
 use crate::http::head::{Found, HeadError, HeadScanner, Limits};
 use crate::timeouts;
-
-/// What one read of a body takes at most; also what a slow client makes docxy hold at most.
-pub const BODY_BUFFER: usize = 64 * 1024;
 
 /// What a connection that is being closed may still send before it is cut.
 const LINGER_BYTES: usize = 256 * 1024;
@@ -38,9 +35,7 @@ const LINGER_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Conn {
     stream: Stream,
-    buffer: BytesMut,
-    /// Whether the buffer has been lent: one that is used up to its very end looks like none.
-    has_buffer: bool,
+    buffer: Buffer,
     /// The address at the other end, once it has been asked for.
     peer: Option<IpAddr>,
 }
@@ -65,8 +60,7 @@ impl Conn {
     pub fn new(stream: Stream) -> Conn {
         Conn {
             stream,
-            buffer: BytesMut::new(),
-            has_buffer: false,
+            buffer: Buffer::default(),
             peer: None,
         }
     }
@@ -103,13 +97,12 @@ impl Conn {
 
     /// Drops the first `count` bytes of what is buffered.
     pub fn consume(&mut self, count: usize) {
-        self.buffer.advance(count.min(self.buffer.len()));
-        self.give_back();
+        self.buffer.consume(count);
     }
 
     /// Gives up memory for what may come next; what has come stays.
     pub fn release(&mut self) {
-        self.give_back();
+        self.buffer.give_back();
         self.stream.shrink();
     }
 
@@ -150,7 +143,12 @@ impl Conn {
     /// Reads up to `room` bytes, as many as are there, and says how many; it waits for the first only, and 0 is the end.
     pub async fn fill(&mut self, room: usize) -> io::Result<usize> {
         self.stream.want(room);
-        let first = poll_fn(|cx| self.poll_fill(cx, room)).await?;
+        let mut room = room;
+        let first = poll_fn(|cx| {
+            room = self.buffer.make_room(room);
+            self.poll_fill(cx, room)
+        });
+        let first = first.await?;
         if first == 0 || self.stream.is_plain() {
             return Ok(first);
         }
@@ -158,32 +156,19 @@ impl Conn {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        if self.buffer.is_empty() && !self.buffer.try_reclaim(room) {
-            self.give_back();
-            self.buffer = spare::lend(room);
-            self.has_buffer = true;
-        }
-        self.buffer.reserve(room);
-        let mut rest = (&mut self.buffer).limit(room);
+        let mut rest = (&mut *self.buffer).limit(room);
         let read = pin!(self.stream.read_buf(&mut rest)).poll(cx);
         if !matches!(read, Poll::Ready(Ok(1..))) {
-            self.give_back();
+            self.buffer.give_back();
         }
         read
-    }
-
-    /// Parts with a buffer that has nothing in it.
-    fn give_back(&mut self) {
-        if self.buffer.is_empty() && mem::take(&mut self.has_buffer) {
-            spare::give_back(mem::take(&mut self.buffer));
-        }
     }
 
     /// TLS gives one record at a time: takes those that have come besides the first, as far as they fit into `room`.
     fn gather(&mut self, room: usize) -> usize {
         let (mut cx, mut gathered) = (Context::from_waker(Waker::noop()), 0);
         while room - gathered >= RECORD {
-            let mut rest = (&mut self.buffer).limit(room - gathered);
+            let mut rest = (&mut *self.buffer).limit(room - gathered);
             // What is wrong with the connection the next read will say again.
             match pin!(self.stream.read_buf(&mut rest)).poll(&mut cx) {
                 Poll::Ready(Ok(count)) if count > 0 => gathered += count,
@@ -215,7 +200,7 @@ impl Conn {
                 }
                 Found::Partial { new_lines: false } => {}
             }
-            match timeout_at(deadline, self.fill(spare::SMALL)).await {
+            match timeout_at(deadline, self.fill(SMALL)).await {
                 Err(_) => return Err(ReadHeadError::TimedOut),
                 Ok(Err(error)) => return Err(ReadHeadError::Io(error)),
                 Ok(Ok(0)) if self.buffer.is_empty() => return Err(ReadHeadError::Closed),
@@ -314,7 +299,7 @@ impl Conn {
             let mut drained = 0;
             while drained < LINGER_BYTES {
                 self.buffer.clear();
-                match self.fill(spare::SMALL).await? {
+                match self.fill(SMALL).await? {
                     0 => break,
                     count => drained += count,
                 }

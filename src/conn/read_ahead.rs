@@ -2,16 +2,15 @@
 //! back the beginning of a record until the rest has come: it lies here in no more room than it needs, and rustls has none of it.
 
 use std::io::{self, IoSlice};
-use std::mem;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::conn::buffer::Buffer;
 use crate::conn::records::{LONGEST, RECORD, Records};
-use crate::conn::spare;
 
 /// A record is by at most so many bytes longer than what is in it, as long as they are not padded (RFC 8446 §5.2).
 const OVERHEAD: usize = 32;
@@ -20,7 +19,7 @@ const OVERHEAD: usize = 32;
 #[derive(Debug)]
 pub struct ReadAhead {
     tcp: TcpStream,
-    ahead: BytesMut,
+    ahead: Buffer,
     /// How much of that is for TLS: whole records, or all that came before the end.
     whole: usize,
     /// As far as the socket has been read.
@@ -33,7 +32,7 @@ impl ReadAhead {
     pub fn new(tcp: TcpStream) -> ReadAhead {
         ReadAhead {
             tcp,
-            ahead: BytesMut::new(),
+            ahead: Buffer::default(),
             whole: 0,
             records: Records::default(),
             room: 0,
@@ -54,25 +53,21 @@ impl ReadAhead {
 
     /// Holds no more memory than for what lies in it.
     pub fn shrink(&mut self) {
-        let rest = BytesMut::from(&self.ahead[..]);
-        self.replace(rest);
-    }
-
-    fn replace(&mut self, by: BytesMut) {
-        spare::give_back(mem::replace(&mut self.ahead, by));
+        self.ahead.shrink();
     }
 
     /// Reads more behind what there is, up to the room for it, and at least what a record that has begun needs.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.tcp.poll_read_ready(cx))?;
+        let Poll::Ready(ready) = self.tcp.poll_read_ready(cx) else {
+            self.ahead.shrink_wide();
+            return Poll::Pending;
+        };
+        ready?;
         // A longer part of a record there cannot be.
         let room = self.room.max(LONGEST).saturating_sub(self.ahead.len());
-        if self.ahead.is_empty() {
-            self.ahead = spare::lend(room);
-        }
-        self.ahead.reserve(room);
+        let room = self.ahead.make_room(room);
         let before = self.ahead.len();
-        let mut rest = (&mut self.ahead).limit(room);
+        let mut rest = (&mut *self.ahead).limit(room);
         // This one, unlike `try_read_buf`, notices that it took all there was: the next waits without asking the system.
         let read = pin!(self.tcp.read_buf(&mut rest)).poll(cx);
         self.whole = match (&read, self.records.pass(&self.ahead[before..])) {
@@ -80,24 +75,16 @@ impl ReadAhead {
             (_, 0) => 0,
             (_, ended) => before + ended,
         };
-        self.give_back();
+        self.ahead.give_back();
         read.map_ok(drop)
-    }
-
-    /// Parts with a buffer that has nothing in it.
-    fn give_back(&mut self) {
-        if self.ahead.is_empty() {
-            self.replace(BytesMut::new());
-        }
     }
 
     /// Gives what is whole.
     fn give(&mut self, buf: &mut ReadBuf<'_>) {
         let count = self.whole.min(buf.remaining());
         buf.put_slice(&self.ahead[..count]);
-        self.ahead.advance(count);
+        self.ahead.consume(count);
         self.whole -= count;
-        self.give_back();
     }
 }
 

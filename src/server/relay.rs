@@ -5,13 +5,12 @@ use std::fmt;
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::conn::body::BodyError;
 use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
-use crate::conn::stream::Stream;
-use crate::conn::{BODY_BUFFER, Conn, at_once};
+use crate::conn::{Conn, at_once, buffer};
 use crate::http::chunked::{CHUNK_END, CHUNK_END_AND_LAST_CHUNK, LAST_CHUNK, chunk_head};
 use crate::metrics::upstreams::Bytes;
 use crate::server::ahead;
@@ -19,6 +18,10 @@ use crate::upstream::reply::Reply;
 
 /// What has to be left of a body for a pipe to be made for it: less is copied sooner than a pipe is made.
 const WORTH_A_PIPE: u64 = 128 * 1024;
+
+/// A client that takes this long for what its socket has no room for is a slow one. What is held for it meanwhile is not worth
+/// the turns and wake-ups that larger pieces save.
+const SLOW: Duration = Duration::from_millis(20);
 
 /// How a body is framed for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +108,8 @@ pub async fn relay(
         has_proof: head.is_none(),
         passed: 0,
         unasked: 0,
+        at_speed: 0,
+        waiting: None,
     };
     if let Some(head) = head {
         relay.begin(head).await?;
@@ -134,6 +139,10 @@ struct Relay<'a> {
     passed: u64,
     /// What has passed since the client's socket was asked for room.
     unasked: usize,
+    /// What has passed since the client was slow.
+    at_speed: u64,
+    /// Since when it is waited for, or was until just now.
+    waiting: Option<Instant>,
 }
 
 impl Relay<'_> {
@@ -148,7 +157,8 @@ impl Relay<'_> {
     /// Sends what comes next, by way of the buffer; false at the end of the body.
     async fn copy(&mut self) -> Result<bool, RelayError> {
         self.wait_for_room().await?;
-        let next = while_there(self.client, self.reply.next()).await;
+        let next = self.reply.next_within(self.piece());
+        let next = while_there(self.client, next).await;
         let count = next.map_err(|side| self.failed(side))?;
         if count > 0 {
             self.send(b"", count).await?;
@@ -156,19 +166,39 @@ impl Relay<'_> {
         Ok(count > 0)
     }
 
+    /// What one read takes.
+    fn piece(&self) -> usize {
+        if self.at_speed < ahead::PROOF {
+            buffer::BODY
+        } else {
+            buffer::WIDE
+        }
+    }
+
     /// Where another whole buffer is to come, waits until the client's socket has room for it. So the body that a client does
     /// not read stays with its upstream, and docxy holds none of it.
     async fn wait_for_room(&mut self) -> Result<(), RelayError> {
-        if self.unasked < BODY_BUFFER || self.reply.unread() < BODY_BUFFER as u64 {
+        let piece = self.piece();
+        if self.unasked < piece || self.reply.unread() < piece as u64 {
             return Ok(());
         }
         self.unasked = 0;
         if self.client.has_room() {
             return Ok(());
         }
+        self.waiting = Some(Instant::now());
         self.reply.release();
         let room = self.client.room(self.stall).await;
+        self.judge();
         room.map_err(|error| self.client_failed(error))
+    }
+
+    /// Notes whether the client is a slow one, by how long it was waited for.
+    fn judge(&mut self) {
+        let waited = self.waiting.take();
+        if waited.is_some_and(|since| since.elapsed() >= SLOW) {
+            self.at_speed = 0;
+        }
     }
 
     fn is_worth_a_pipe(&self) -> bool {
@@ -215,10 +245,12 @@ impl Relay<'_> {
         self.count(pieces.total());
         let consumed = self.reply.consume_pieces(&pieces);
         if !self.client.flush_at_once() {
+            self.waiting.get_or_insert_with(Instant::now);
             self.reply.release();
             let flushed = self.client.flush(self.stall).await;
             flushed.map_err(|error| self.client_failed(error))?;
         }
+        self.judge();
         consumed.map_err(|error| self.upstream_failed(error))
     }
 
@@ -226,6 +258,7 @@ impl Relay<'_> {
         let before = self.passed;
         self.passed += passed as u64;
         self.unasked += passed;
+        self.at_speed += passed as u64;
         self.bytes.add(passed);
         if before < ahead::PROOF && self.passed >= ahead::PROOF {
             ahead::lift(self.client.stream());
@@ -236,8 +269,13 @@ impl Relay<'_> {
     async fn hand_over(&mut self, head: &[u8], pieces: &Pieces) -> io::Result<()> {
         let (buffered, upstream) = self.reply.split();
         let ([data, more @ ..], stall) = (pieces.within(buffered), self.stall);
+        // The other side holds no more than it has to while the client is waited for.
+        let hindered = || {
+            self.waiting = Some(Instant::now());
+            upstream.shrink();
+        };
         if self.framing != ClientFraming::Chunked && pieces.is_one() {
-            return meanwhile(upstream, self.client.hand_over([head, data], stall)).await;
+            return unless(hindered, self.client.hand_over([head, data], stall)).await;
         }
         let total = pieces.total();
         let size = chunk_head(total);
@@ -249,7 +287,7 @@ impl Relay<'_> {
         };
         let [b, c, d, e, f] = more;
         let parts = [head, size, data, b, c, d, e, f, end];
-        meanwhile(upstream, self.client.hand_over(parts, stall)).await
+        unless(hindered, self.client.hand_over(parts, stall)).await
     }
 
     fn upstream_failed(&self, error: BodyError) -> RelayError {
@@ -281,13 +319,13 @@ async fn while_there<T>(
     }
 }
 
-/// Most writes are done at once. While one is not, the other side holds no more than it has to.
-async fn meanwhile<T>(upstream: &mut Stream, write: impl Future<Output = T>) -> T {
+/// Most writes are done at once. Of one that is not, `hindered` is told before it goes on.
+async fn unless<T>(hindered: impl FnOnce(), write: impl Future<Output = T>) -> T {
     let mut write = pin!(write);
     match at_once(write.as_mut()).await {
         Poll::Ready(done) => done,
         Poll::Pending => {
-            upstream.shrink();
+            hindered();
             write.await
         }
     }

@@ -12,6 +12,7 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, interval_at};
 
+use crate::conn::buffer;
 use crate::panics::outlive;
 use crate::proxy::current::Current;
 use crate::server::arrival::{Accepted, Arrival};
@@ -21,7 +22,7 @@ use crate::server::provoked;
 use crate::stop::Stop;
 use crate::timeouts;
 
-/// How often idle connections to upstreams are looked through.
+/// How often idle connections to upstreams are looked through, and buffers that nobody needs are given up.
 const SWEEP: Duration = Duration::from_secs(10);
 
 /// A running worker.
@@ -140,7 +141,10 @@ async fn work(
                 // Whoever no longer waits for the answer does not need it.
                 let _ = question.send(());
             }
-            _ = sweep.tick() => current.get().client.sweep(),
+            _ = sweep.tick() => {
+                current.get().client.sweep();
+                buffer::sweep();
+            }
             () = &mut beating => {}
         }
     }

@@ -62,6 +62,12 @@ impl Reply {
         self.body.next(&mut self.pooled.conn, self.stall).await
     }
 
+    /// The same, where one read takes `most` bytes.
+    pub async fn next_within(&mut self, most: usize) -> Result<usize, BodyError> {
+        let (conn, stall) = (&mut self.pooled.conn, self.stall);
+        self.body.next_within(conn, most, stall).await
+    }
+
     /// Gives up memory for what may come next; what has come stays.
     pub fn release(&mut self) {
         self.pooled.conn.release();

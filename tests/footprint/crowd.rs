@@ -1,6 +1,7 @@
 //! A docxy between clients and a registry, and what a crowd of clients adds to its memory.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -44,16 +45,21 @@ impl Stand {
         }
     }
 
-    /// What so many clients add to docxy's own memory, in bytes for each, once they have done this.
-    pub fn cost(&self, count: u64, acted: impl Fn(&mut Client)) -> u64 {
-        let come = || {
-            let mut client = match &self.tls {
-                Some(config) => Client::connect_tls(self.docxy.addr(), Arc::clone(config)),
-                None => Client::connect(self.docxy.addr()),
-            };
-            acted(&mut client);
-            client
-        };
+    /// Where it listens.
+    fn addr(&self) -> SocketAddr {
+        self.docxy.addr()
+    }
+
+    /// A client of it.
+    pub fn client(&self) -> Client {
+        match &self.tls {
+            Some(config) => Client::connect_tls(self.addr(), Arc::clone(config)),
+            None => Client::connect(self.addr()),
+        }
+    }
+
+    /// What so many clients add to docxy's own memory, in bytes for each, once they have come and done something.
+    pub fn cost(&self, count: u64, come: impl Fn() -> Client) -> u64 {
         // What is made once is not theirs.
         drop(come());
         let before = settled(&self.docxy);

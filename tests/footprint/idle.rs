@@ -15,8 +15,10 @@ fn a_client_that_is_idle_costs_next_to_nothing() {
     let manifest = Ask::get("/v2/library/a/manifests/latest");
     let costs = LIMITS.map(|(tls, _)| {
         let stand = Stand::start(Answer::ok("{}"), directory.path(), tls, tls);
-        stand.cost(CLIENTS, |client| {
+        stand.cost(CLIENTS, || {
+            let mut client = stand.client();
             assert_eq!(client.ask(&manifest).text(), "{}");
+            client
         })
     });
     println!("{costs:?} bytes of {LIMITS:?}");
