@@ -21,7 +21,7 @@ const WORTH_A_PIPE: u64 = 128 * 1024;
 
 /// A client that takes this long for what its socket has no room for is a slow one. What is held for it meanwhile is not worth
 /// the turns and wake-ups that larger pieces save.
-const SLOW: Duration = Duration::from_millis(20);
+const SLOW: Duration = Duration::from_millis(200);
 
 /// How a body is framed for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
