@@ -175,7 +175,7 @@ fn lend(room: usize) -> BytesMut {
         IS_WIDE.. => (spare.wide.pop(), WIDE + AROUND),
     });
     // To grow, one would take twice the room that it had.
-    let fitting = kept.filter(|buffer| buffer.capacity() >= room);
+    let fitting = kept.and_then(|mut kept| kept.try_reclaim(room).then_some(kept));
     fitting.unwrap_or_else(|| BytesMut::with_capacity(room.max(usual)))
 }
 
@@ -234,6 +234,7 @@ mod tests {
         assert_eq!((first.capacity(), kept()), (0, [0, 1, 0]));
         let again = holding(RECORD);
         assert_eq!((again.as_ptr(), kept()), (place, [0; 3]));
+        drop(again);
         for room in [10, RECORD - 1, RECORD, BODY, WIDE] {
             let mut several: Vec<_> = (0..5).map(|_| holding(room.min(BODY))).collect();
             several.extend((0..3).map(|_| holding(room)));
@@ -244,6 +245,17 @@ mod tests {
         assert_eq!(kept(), [KEPT_SMALL, KEPT_LARGE, KEPT_LARGE]);
         let _small = holding(1);
         assert_eq!(kept(), [KEPT_SMALL - 1, KEPT_LARGE, KEPT_LARGE]);
+    }
+
+    #[test]
+    fn of_one_that_was_used_in_part_all_is_lent_again() {
+        let mut first = Buffer::default();
+        first.make_room(BODY - 1);
+        first.extend_from_slice(&[7; BODY * 5 / 8]);
+        first.consume(BODY);
+        let mut again = Buffer::default();
+        again.make_room(BODY / 2);
+        assert_eq!(again.capacity(), BODY - 1);
     }
 
     #[test]
