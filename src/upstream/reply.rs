@@ -158,7 +158,7 @@ impl Reply {
             && body.is_done()
             && framing != BodyFraming::UntilClose
             && head.allows_keep_alive()
-            && pooled.conn.seems_quiet();
+            && pooled.conn.is_quiet();
         if in_order {
             if !pooled.is_reused() {
                 tell_the_dead(&pooled.conn);

@@ -14,7 +14,7 @@ use crate::wire::answer::Act;
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Client, End, Gate, Request, Server, noise};
 
-/// More than the kernel takes for a client that reads nothing, and then some.
+/// More than the kernel takes for a client that reads nothing, and so much that docxy reads it in its largest pieces.
 const LARGE: usize = 20 * 1024 * 1024 + 1;
 
 /// docxy and a registry, both under TLS with one certificate.
@@ -130,7 +130,7 @@ fn bytes_pass_as_they_come() {
 
 #[test]
 fn new_keys_in_the_middle_of_a_body_change_nothing() {
-    let bytes = noise(1_000_000);
+    let bytes = noise(LARGE);
     let whole = Answer::ok(&bytes).bytes();
     let (first, rest) = whole.split_at(whole.len() / 3);
     let answer = Answer::raw(first)
@@ -143,9 +143,9 @@ fn new_keys_in_the_middle_of_a_body_change_nothing() {
     for _ in 0..2 {
         client.send(Ask::get(&blob()).bytes());
         client.receive_head();
-        let mut body = client.take(300_000).unwrap();
+        let mut body = client.take(LARGE / 2).unwrap();
         client.rekey();
-        body.extend(client.take(700_000).unwrap());
+        body.extend(client.take(LARGE - LARGE / 2).unwrap());
         assert!(body == bytes);
     }
     assert_eq!(stand.registry.connections(), 1, "it stays of use");
@@ -153,11 +153,12 @@ fn new_keys_in_the_middle_of_a_body_change_nothing() {
 
 #[test]
 fn a_body_that_breaks_off_goes_on_where_it_stopped() {
-    let bytes = noise(1_000_000);
+    let bytes = noise(LARGE);
     let breaks = vec![
         (100_000, Act::Drop),
         (200_001, Act::Close),
         (16_384, Act::Drop),
+        (9_000_000, Act::Drop),
     ];
     let served = Blob::new(&bytes, breaks);
     let stand = Stand::new(move |request| served.answer(request));
@@ -168,7 +169,15 @@ fn a_body_that_breaks_off_goes_on_where_it_stopped() {
         .iter()
         .filter_map(|request| request.head.one("range"))
         .collect();
-    assert_eq!(ranges, ["bytes=100000-", "bytes=300001-", "bytes=316385-"]);
+    assert_eq!(
+        ranges,
+        [
+            "bytes=100000-",
+            "bytes=300001-",
+            "bytes=316385-",
+            "bytes=9316385-"
+        ]
+    );
 }
 
 #[test]
@@ -240,7 +249,7 @@ fn only_a_close_notify_ends_a_body_that_ends_with_the_connection() {
 
 #[test]
 fn what_follows_a_body_is_cut_and_the_connection_closed() {
-    let bytes = noise(200_000);
+    let bytes = noise(LARGE);
     let smuggled = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad";
     let answer = [Answer::ok(&bytes).bytes(), smuggled.into()].concat();
     let stand = Stand::new(move |_| Answer::raw(&answer));
