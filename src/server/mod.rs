@@ -9,6 +9,7 @@ pub mod exchange;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod intake;
+mod pace;
 #[cfg(debug_assertions)]
 mod provoked;
 pub mod relay;

@@ -5,23 +5,20 @@ use std::fmt;
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::conn::body::BodyError;
 use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
-use crate::conn::{Conn, at_once, buffer};
+use crate::conn::{Conn, at_once};
 use crate::http::chunked::{CHUNK_END, CHUNK_END_AND_LAST_CHUNK, LAST_CHUNK, chunk_head};
 use crate::metrics::upstreams::Bytes;
 use crate::server::ahead;
+use crate::server::pace::Pace;
 use crate::upstream::reply::Reply;
 
 /// What has to be left of a body for a pipe to be made for it: less is copied sooner than a pipe is made.
 const WORTH_A_PIPE: u64 = 128 * 1024;
-
-/// A client that takes this long for what its socket has no room for is a slow one. What is held for it meanwhile is not worth
-/// the turns and wake-ups that larger pieces save.
-const SLOW: Duration = Duration::from_millis(200);
 
 /// How a body is framed for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +105,7 @@ pub async fn relay(
         has_proof: head.is_none(),
         passed: 0,
         unasked: 0,
-        at_speed: 0,
-        waiting: None,
+        pace: Pace::default(),
     };
     if let Some(head) = head {
         relay.begin(head).await?;
@@ -139,10 +135,7 @@ struct Relay<'a> {
     passed: u64,
     /// What has passed since the client's socket was asked for room.
     unasked: usize,
-    /// What has passed since the client was slow.
-    at_speed: u64,
-    /// Since when it is waited for, or was until just now.
-    waiting: Option<Instant>,
+    pace: Pace,
 }
 
 impl Relay<'_> {
@@ -157,7 +150,7 @@ impl Relay<'_> {
     /// Sends what comes next, by way of the buffer; false at the end of the body.
     async fn copy(&mut self) -> Result<bool, RelayError> {
         self.wait_for_room().await?;
-        let next = self.reply.next_within(self.piece());
+        let next = self.reply.next_within(self.pace.piece());
         let next = while_there(self.client, next).await;
         let count = next.map_err(|side| self.failed(side))?;
         if count > 0 {
@@ -166,19 +159,10 @@ impl Relay<'_> {
         Ok(count > 0)
     }
 
-    /// What one read takes.
-    fn piece(&self) -> usize {
-        if self.at_speed < ahead::PROOF {
-            buffer::BODY
-        } else {
-            buffer::WIDE
-        }
-    }
-
     /// Where another whole buffer is to come, waits until the client's socket has room for it. So the body that a client does
     /// not read stays with its upstream, and docxy holds none of it.
     async fn wait_for_room(&mut self) -> Result<(), RelayError> {
-        let piece = self.piece();
+        let piece = self.pace.piece();
         if self.unasked < piece || self.reply.unread() < piece as u64 {
             return Ok(());
         }
@@ -186,19 +170,11 @@ impl Relay<'_> {
         if self.client.has_room() {
             return Ok(());
         }
-        self.waiting = Some(Instant::now());
+        self.pace.wait();
         self.reply.release();
         let room = self.client.room(self.stall).await;
-        self.judge();
+        self.pace.go_on();
         room.map_err(|error| self.client_failed(error))
-    }
-
-    /// Notes whether the client is a slow one, by how long it was waited for.
-    fn judge(&mut self) {
-        let waited = self.waiting.take();
-        if waited.is_some_and(|since| since.elapsed() >= SLOW) {
-            self.at_speed = 0;
-        }
     }
 
     fn is_worth_a_pipe(&self) -> bool {
@@ -245,12 +221,12 @@ impl Relay<'_> {
         self.count(pieces.total());
         let consumed = self.reply.consume_pieces(&pieces);
         if !self.client.flush_at_once() {
-            self.waiting.get_or_insert_with(Instant::now);
+            self.pace.wait();
             self.reply.release();
             let flushed = self.client.flush(self.stall).await;
             flushed.map_err(|error| self.client_failed(error))?;
         }
-        self.judge();
+        self.pace.go_on();
         consumed.map_err(|error| self.upstream_failed(error))
     }
 
@@ -258,7 +234,7 @@ impl Relay<'_> {
         let before = self.passed;
         self.passed += passed as u64;
         self.unasked += passed;
-        self.at_speed += passed as u64;
+        self.pace.pass(passed);
         self.bytes.add(passed);
         if before < ahead::PROOF && self.passed >= ahead::PROOF {
             ahead::lift(self.client.stream());
@@ -271,7 +247,7 @@ impl Relay<'_> {
         let ([data, more @ ..], stall) = (pieces.within(buffered), self.stall);
         // The other side holds no more than it has to while the client is waited for.
         let hindered = || {
-            self.waiting = Some(Instant::now());
+            self.pace.wait();
             upstream.shrink();
         };
         if self.framing != ClientFraming::Chunked && pieces.is_one() {
