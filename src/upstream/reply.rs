@@ -158,7 +158,7 @@ impl Reply {
             && body.is_done()
             && framing != BodyFraming::UntilClose
             && head.allows_keep_alive()
-            && pooled.conn.is_quiet();
+            && pooled.conn.seems_quiet();
         if in_order {
             if !pooled.is_reused() {
                 tell_the_dead(&pooled.conn);
