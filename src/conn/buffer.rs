@@ -42,7 +42,7 @@ struct Spare {
     wide: Vec<BytesMut>,
     /// How many wide ones are lent.
     wide_lent: usize,
-    /// Whether one was since the spare ones were looked at.
+    /// Whether one was asked for since the spare ones were looked at.
     wide_wanted: bool,
 }
 

@@ -141,14 +141,13 @@ impl Conn {
     }
 
     /// Reads up to `room` bytes, as many as are there, and says how many; it waits for the first only, and 0 is the end.
-    pub async fn fill(&mut self, room: usize) -> io::Result<usize> {
+    pub async fn fill(&mut self, mut room: usize) -> io::Result<usize> {
         self.stream.want(room);
-        let mut room = room;
         let first = poll_fn(|cx| {
             room = self.buffer.make_room(room);
             self.poll_fill(cx, room)
-        });
-        let first = first.await?;
+        })
+        .await?;
         if first == 0 || self.stream.is_plain() {
             return Ok(first);
         }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::time::timeout;
 
-use crate::conn::Conn;
 use crate::conn::body::{Body, BodyError};
 use crate::conn::pieces::Pieces;
 use crate::conn::splice::Pipe;
 use crate::conn::stream::Stream;
+use crate::conn::{Conn, buffer};
 use crate::http::framing::BodyFraming;
 use crate::http::head::ResponseHead;
 use crate::metrics::Metrics;
@@ -59,7 +59,7 @@ impl Reply {
 
     /// Waits for more of the body; 0 is its end.
     pub async fn next(&mut self) -> Result<usize, BodyError> {
-        self.body.next(&mut self.pooled.conn, self.stall).await
+        self.next_within(buffer::BODY).await
     }
 
     /// The same, where one read takes `most` bytes.
