@@ -28,6 +28,8 @@ pub struct Pooled<C> {
     /// The connection.
     pub conn: C,
     born: Instant,
+    /// Since when it is idle, or was before it was taken.
+    idle_since: Instant,
     uses: u32,
 }
 
@@ -37,13 +39,23 @@ impl<C> Pooled<C> {
         Pooled {
             conn,
             born: now,
+            idle_since: now,
             uses: 0,
         }
+    }
+
+    /// How long it has been idle, for one that is taken.
+    pub fn idle_for(&self, now: Instant) -> Duration {
+        now.duration_since(self.idle_since)
     }
 
     /// Whether the connection has carried a request before.
     pub fn is_reused(&self) -> bool {
         self.uses > 0
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.idle_for(now) < IDLE_LIFE && now.duration_since(self.born) < LIFE
     }
 }
 
@@ -51,14 +63,8 @@ impl<C> Pooled<C> {
 #[derive(Debug)]
 pub struct Pool<K, C> {
     /// The newest last. Those whose last connection is in use wait to be swept: it will soon be put back.
-    idle: HashMap<K, VecDeque<Idle<C>>>,
+    idle: HashMap<K, VecDeque<Pooled<C>>>,
     max_idle: usize,
-}
-
-#[derive(Debug)]
-struct Idle<C> {
-    pooled: Pooled<C>,
-    since: Instant,
 }
 
 impl<K: Eq + Hash, C> Pool<K, C> {
@@ -74,12 +80,12 @@ impl<K: Eq + Hash, C> Pool<K, C> {
     /// Takes the connection that was put back last, if it is not too old.
     pub fn take(&mut self, key: &K, now: Instant) -> Option<Pooled<C>> {
         let idle = self.idle.get_mut(key)?;
-        let found = idle.pop_back().filter(|entry| entry.is_fresh(now));
+        let found = idle.pop_back().filter(|pooled| pooled.is_fresh(now));
         if found.is_none() {
             // The newest is too old, so all are.
             idle.clear();
         }
-        found.map(|entry| entry.pooled)
+        found
     }
 
     /// Puts a connection back after a request, or drops it if it has served long enough.
@@ -88,8 +94,9 @@ impl<K: Eq + Hash, C> Pool<K, C> {
         if pooled.uses >= MAX_USES || now.duration_since(pooled.born) >= LIFE {
             return;
         }
+        pooled.idle_since = now;
         let idle = self.idle.entry(key).or_default();
-        idle.push_back(Idle { pooled, since: now });
+        idle.push_back(pooled);
         bound(idle, self.max_idle, now);
     }
 
@@ -106,7 +113,7 @@ impl<K: Eq + Hash, C> Pool<K, C> {
     /// Drops what has been idle for too long, and the oldest of what is too much.
     pub fn sweep(&mut self, now: Instant) {
         self.idle.retain(|_, idle| {
-            idle.retain(|entry| entry.is_fresh(now));
+            idle.retain(|pooled| pooled.is_fresh(now));
             bound(idle, self.max_idle, now);
             !idle.is_empty()
         });
@@ -123,15 +130,9 @@ impl<K: Eq + Hash, C> Pool<K, C> {
     }
 }
 
-impl<C> Idle<C> {
-    fn is_fresh(&self, now: Instant) -> bool {
-        now.duration_since(self.since) < IDLE_LIFE && now.duration_since(self.pooled.born) < LIFE
-    }
-}
-
 /// Drops the oldest beyond `most`, as far as they have been idle for more than a moment.
-fn bound<C>(idle: &mut VecDeque<Idle<C>>, most: usize, now: Instant) {
-    let is_old = |entry: &Idle<C>| now.duration_since(entry.since) >= MOMENT;
+fn bound<C>(idle: &mut VecDeque<Pooled<C>>, most: usize, now: Instant) {
+    let is_old = |pooled: &Pooled<C>| pooled.idle_for(now) >= MOMENT;
     while idle.len() > most && idle.front().is_some_and(is_old) {
         idle.pop_front();
     }
