@@ -57,7 +57,9 @@ impl Session<'_> {
         while self.request().await || is_first && Box::pin(self.is_on_the_way()).await {
             is_first = false;
             loop {
-                match Box::pin(self.serve()).await {
+                // Made in its place: one that is moved there takes all the room along that it will ever need.
+                let serving = Box::write(Box::new_uninit(), self.serve());
+                match Box::into_pin(serving).await {
                     Served::Crowded if self.request_soon().await => {}
                     Served::Crowded | Served::Paused => break,
                     Served::Last(end) => return end,
