@@ -29,6 +29,13 @@ impl Spans {
         };
         parsed.iter().map(place).collect()
     }
+
+    fn whole(self) -> Span {
+        Span {
+            start: self.name.start,
+            end: self.value.end.max(self.name.end),
+        }
+    }
 }
 
 /// One field line of a head that has been parsed: neither part holds a CR, an LF or a NUL.
@@ -38,7 +45,17 @@ pub struct FieldLine<'a> {
     pub name: &'a [u8],
     /// The value without the blanks around it.
     pub value: &'a [u8],
+    /// Both, and what stands between them.
+    line: &'a [u8],
     _parsed: Parsed,
+}
+
+impl<'a> FieldLine<'a> {
+    /// Both parts as they came, if nothing but a colon and one blank stands between them: as fields are written.
+    pub fn as_written(&self) -> Option<&'a [u8]> {
+        let between = self.line.get(self.name.len()..)?.strip_suffix(self.value)?;
+        (between == b": ").then_some(self.line)
+    }
 }
 
 /// Nothing outside this file can say so of a line.
@@ -172,9 +189,10 @@ impl Fields {
                     .elements("connection")
                     .any(|option| option.eq_ignore_ascii_case(name))
         };
-        let lines = self.iter().map(|(name, value)| FieldLine {
-            name,
-            value,
+        let lines = self.lines.iter().map(|line| FieldLine {
+            name: line.name.within(&self.bytes),
+            value: line.value.within(&self.bytes),
+            line: line.whole().within(&self.bytes),
             _parsed: Parsed,
         });
         lines.filter(move |line| !HOP_BY_HOP.has(line.name) && !is_named(line.name))

@@ -46,9 +46,14 @@ impl HeadWriter {
 
     /// Adds a field as it was received.
     pub fn copy(&mut self, line: FieldLine<'_>) {
-        for part in [line.name, b": ", line.value, b"\r\n"] {
-            self.bytes.extend_from_slice(part);
+        if let Some(whole) = line.as_written() {
+            self.bytes.extend_from_slice(whole);
+        } else {
+            for part in [line.name, b": ", line.value] {
+                self.bytes.extend_from_slice(part);
+            }
         }
+        self.bytes.extend_from_slice(b"\r\n");
     }
 
     /// Adds a field. One whose name or value could end a line is left out: better a field less than a head more.
@@ -158,6 +163,22 @@ mod tests {
         assert_eq!((head.status, head.reason()), (206, &b"Partial Content"[..]));
         let head = ResponseHead::parse(HeadWriter::answer(299, b"").finish().into()).unwrap();
         assert_eq!((head.status, head.reason()), (299, &b""[..]));
+    }
+
+    #[test]
+    fn a_field_is_copied_with_one_blank_whatever_stood_around_its_value() {
+        let sent = "GET / HTTP/1.1\r\nA: 1\r\nB:2\r\nC:  3\r\nD:\t4\r\nE: 5, 6 \r\nF:\r\nG: \r\nH:  \r\n\r\n";
+        let sent = RequestHead::parse(sent.into()).unwrap();
+        let mut head = HeadWriter::answer(200, b"OK");
+        let mut as_written = Vec::new();
+        for line in sent.fields.end_to_end() {
+            as_written.extend(line.as_written());
+            head.copy(line);
+        }
+        assert_eq!(as_written, [&b"A: 1"[..], b"E: 5, 6", b"G: "]);
+        let copied = "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5, 6\r\nF: \r\nG: \r\nH: \r\n";
+        let whole = format!("HTTP/1.1 200 OK\r\n{copied}\r\n");
+        assert_eq!(String::from_utf8(head.finish()), Ok(whole));
     }
 
     #[test]
