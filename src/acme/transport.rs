@@ -100,7 +100,7 @@ async fn exchange(
     };
     let message = Message {
         method: parts.method.as_str().as_bytes(),
-        head: &head(&parts, &target, body.len()),
+        head: &|| head(&parts, &target, body.len()),
         body: &body,
         over: Over::Any,
     };

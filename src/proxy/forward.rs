@@ -92,19 +92,20 @@ impl Proxy {
     ) -> Result<Box<Reply>, UpstreamError> {
         let message = Message {
             method: journey.method,
-            head: &journey.head(&self.shared.via),
+            head: &|| journey.head(&self.shared.via),
             body: journey.body.unwrap_or_default(),
             over: journey.over,
         };
         let (origin, reach) = (&journey.trail.target().origin, journey.trail.reach());
         let egress = self.shared.egresses.get(journey.upstream);
         trace.asked = Some(origin.clone());
-        let before = journey.tries.repeated();
+        let mut tries = journey.tries;
         let sent = self
             .client
-            .send(origin, egress, reach, &message, &mut journey.tries)
+            .send(origin, egress, reach, &message, &mut tries)
             .await;
-        let repeated = journey.tries.repeated() - before;
+        let repeated = tries.repeated() - journey.tries.repeated();
+        journey.tries = tries;
         self.note_retries(journey, repeated, trace);
         let reply = sent?;
         trace.note(&reply);

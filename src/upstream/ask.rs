@@ -29,10 +29,7 @@ pub(super) struct Beginning {
 ///
 /// [`Fault::Broken`] says that no byte of an answer has come.
 pub(super) async fn ask(conn: &mut Conn, message: &Message<'_>) -> Result<Beginning, Fault> {
-    let sent = conn
-        .write_all([message.head, message.body], timeouts::RESPONSE_HEAD)
-        .await;
-    let head = match sent {
+    let head = match send(conn, message).await {
         Ok(()) => read_final_head(conn, Instant::now() + timeouts::RESPONSE_HEAD).await?,
         Err(error) => {
             let last_words = read_final_head(conn, Instant::now() + timeouts::LAST_WORDS).await;
@@ -47,6 +44,12 @@ pub(super) async fn ask(conn: &mut Conn, message: &Message<'_>) -> Result<Beginn
         // A server that answers before it has read a body may take what is left of it for the next request.
         in_step: message.body.is_empty(),
     })
+}
+
+async fn send(conn: &mut Conn, message: &Message<'_>) -> io::Result<()> {
+    let head = (message.head)();
+    let parts = [&head, message.body];
+    conn.write_all(parts, timeouts::RESPONSE_HEAD).await
 }
 
 /// What it means that a request could not be written. The kernel gives up with an error number, docxy's own wait without.
@@ -120,7 +123,7 @@ mod tests {
         drop(far);
         let message = Message {
             method: b"POST",
-            head: b"POST /token HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\n",
+            head: &|| b"POST /token HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\n".to_vec(),
             body: b"a=bc",
             over: Over::Any,
         };

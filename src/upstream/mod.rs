@@ -15,6 +15,7 @@ pub mod steps;
 pub mod tries;
 pub mod tunnel;
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,12 +79,12 @@ impl Hash for Key {
 }
 
 /// A request as it is sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Message<'a> {
     /// Its method, by which the answer is framed.
     pub method: &'a [u8],
-    /// Its head, written out.
-    pub head: &'a [u8],
+    /// Writes its head, each time that it is sent: nobody keeps it who waits for an answer.
+    pub head: &'a (dyn Fn() -> Vec<u8> + Sync),
     /// Its body.
     pub body: &'a [u8],
     /// Over which connection it may go.
@@ -98,6 +99,16 @@ pub enum Over {
     /// A new one, whatever is known of outages: what went wrong may have been the connection's fault, and somebody
     /// waits for the rest.
     Fresh,
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = String::from_utf8_lossy(self.method);
+        f.debug_struct("Message")
+            .field("method", &method)
+            .field("over", &self.over)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Message<'_> {

@@ -88,7 +88,7 @@ impl Docxy {
     ) -> Result<Box<Reply>, Trouble> {
         let message = Message {
             method,
-            head,
+            head: &|| head.to_vec(),
             body: b"",
             over: Over::Any,
         };
