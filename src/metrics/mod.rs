@@ -113,6 +113,11 @@ impl Metrics {
         Metrics { counts: None }
     }
 
+    /// Whether anything is counted.
+    pub fn are_on(self) -> bool {
+        self.counts.is_some()
+    }
+
     /// Counts for the upstreams of `table`, which from now on are those that are shown.
     pub fn upstreams(self, table: &Table) -> Upstreams {
         let follow = |counts: &Counts| counts.upstreams.follow(table);
@@ -146,12 +151,17 @@ impl Metrics {
     }
 
     /// A request was answered: how long it took until the first byte of the answer, if there was any, and until the last.
-    pub fn answered(self, kind: Kind, first_byte: Option<Duration>, whole: Duration) {
+    pub fn answered(
+        self,
+        kind: Kind,
+        first_byte: Option<Duration>,
+        whole: impl FnOnce() -> Duration,
+    ) {
         if let Some(counts) = self.counts {
             if let Some(first_byte) = first_byte {
                 counts.first_byte[kind as usize].observe(first_byte);
             }
-            counts.whole[kind as usize].observe(whole);
+            counts.whole[kind as usize].observe(whole());
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::http::head::RequestHead;
 use crate::http::request::path_of;
 use crate::http::uri::Origin;
@@ -34,7 +36,7 @@ pub struct Trace {
     pub hops: usize,
     /// How often a body went on after it had broken off.
     pub resumes: u32,
-    /// From the whole request head to the first byte of the answer.
+    /// From the whole request head to the first byte of the answer, where that is counted.
     pub first_byte: Option<Duration>,
 }
 
@@ -62,8 +64,8 @@ pub struct Done<'a> {
     pub status: u16,
     /// Bytes of the body that have passed.
     pub bytes: u64,
-    /// From the whole request head to the last byte of the answer.
-    pub duration: Duration,
+    /// When its whole head had come.
+    pub began: Instant,
 }
 
 impl Proxy {
@@ -81,7 +83,7 @@ impl Proxy {
             let upstream = self.shared.counted.of_any(trace.upstream);
             upstream.answered(trace.kind, done.status);
             let metrics = self.shared.metrics;
-            metrics.answered(trace.kind, trace.first_byte, done.duration);
+            metrics.answered(trace.kind, trace.first_byte, || done.began.elapsed());
         }
         self.log_access(peer, trace, done);
     }
@@ -98,7 +100,7 @@ impl Proxy {
             path: path.as_deref().unwrap_or("-"),
             status: done.status,
             bytes: done.bytes,
-            duration: done.duration,
+            duration: done.began.elapsed(),
             upstream: self.name_of(trace),
             upstream_status: trace.status,
             reused: trace.reused,

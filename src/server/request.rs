@@ -1,7 +1,6 @@
 //! A request's head as it comes from a client, and what is said to what is none.
 
 use std::io;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -100,7 +99,7 @@ async fn refuse(
         head: None,
         status,
         bytes: body.len() as u64,
-        duration: Duration::ZERO,
+        began: Instant::now(),
     };
     proxy.conclude(peer, &Trace::default(), &done);
     Next::Close

@@ -199,13 +199,20 @@ impl<'a> Exchange<'a> {
         )
     }
 
+    /// The first byte of the answer is to go out.
+    fn note_first_byte(&mut self) {
+        if self.proxy.metrics(self.peer.entrance).are_on() {
+            self.trace.first_byte = Some(self.began.elapsed());
+        }
+    }
+
     /// Counts and logs the exchange, of whose answer `bytes` were sent; gives `then` back.
     fn finish(&self, status: u16, bytes: u64, then: Next) -> Next {
         let done = Done {
             head: Some(self.head),
             status,
             bytes,
-            duration: self.began.elapsed(),
+            began: self.began,
         };
         self.proxy.conclude(&self.peer, &self.trace, &done);
         then

@@ -21,7 +21,7 @@ impl<'a> Exchange<'a> {
             self.say_why(&answer.why);
         }
         let (head, body) = answer.write(self.head.method(), |head| self.end_fields(head, then));
-        self.trace.first_byte = Some(self.began.elapsed());
+        self.note_first_byte();
         let sent = self.write([&head, &body]).await;
         self.counted().add(body.len());
         self.finish(status, body.len() as u64, after(&sent, then))
@@ -30,7 +30,7 @@ impl<'a> Exchange<'a> {
     pub(super) async fn send_head(mut self, mut head: HeadWriter, status: u16, then: Next) -> Next {
         self.end_fields(&mut head, then);
         let head = head.finish();
-        self.trace.first_byte = Some(self.began.elapsed());
+        self.note_first_byte();
         let sent = self.write([&head]).await;
         self.finish(status, 0, after(&sent, then))
     }
@@ -62,7 +62,7 @@ impl<'a> Exchange<'a> {
         let whole_head = head.finish();
         let (mut head, mut passed) = (Some(&whole_head[..]), 0);
         let (stall, bytes) = (self.proxy.shared.timeouts.client, self.counted());
-        self.trace.first_byte = Some(self.began.elapsed());
+        self.note_first_byte();
         loop {
             let relayed = relay(self.client, head.take(), &mut reply, framing, stall, bytes);
             let error = match relayed.await {
