@@ -135,7 +135,7 @@ impl Conn {
         self.stream.is_silent()
     }
 
-    /// As [`Conn::is_quiet`] without asking the system: a connection that is kept is looked at again before it is used.
+    /// As [`Conn::is_quiet`], as far as the runtime has heard: of what came before it last waited.
     pub fn seems_quiet(&mut self) -> bool {
         self.buffer.is_empty() && self.stream.seems_silent()
     }
