@@ -74,7 +74,8 @@ impl Pebble {
             .arg(self.dir.path().join("pebble.json"));
         command.args(["-dnsserver", &self.dns.to_string()]);
         let mut server = Running::start(self.dir.path(), "pebble", &mut command);
-        let is_up = server.wait_until(|server| server.log().contains("ACME directory available"));
+        // It says that it is there before it listens, and ends if another process has the port.
+        let is_up = server.wait_until(|_| run(self.curl().arg(self.url())).is_ok());
         self.server = Some(server);
         is_up
     }
@@ -104,13 +105,25 @@ impl Pebble {
     pub(crate) fn issued_root(&self) -> PathBuf {
         let dir = self.dir.path().join("issued");
         fs::create_dir_all(&dir).unwrap();
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--fail", "--cacert"]);
-        curl.arg(self.server_root())
-            .arg("--output")
-            .arg(dir.join("ca.crt"));
+        let mut curl = self.curl();
+        curl.arg("--output").arg(dir.join("ca.crt"));
         run(curl.arg(format!("https://{}/roots/0", self.management))).unwrap();
         dir
+    }
+
+    /// Asks the server, and nobody else who may listen there.
+    fn curl(&self) -> Command {
+        let mut curl = Command::new("curl");
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--max-time",
+            "10",
+            "--cacert",
+        ]);
+        curl.arg(self.server_root());
+        curl
     }
 }
 
