@@ -22,7 +22,7 @@ pub(crate) struct Pebble {
     dns: SocketAddr,
     authority: Authority,
     server: Option<Running>,
-    _names: Running,
+    names: Running,
     dir: tempfile::TempDir,
 }
 
@@ -56,10 +56,13 @@ impl Pebble {
             dns,
             authority,
             server: None,
-            _names: names,
+            names,
             dir,
         };
-        pebble.resume().then_some(pebble)
+        let is_up = pebble.resume();
+        // Without its port it stays, and answers nobody.
+        let has_names = !pebble.names.log().contains("address already in use");
+        (is_up && has_names).then_some(pebble)
     }
 
     /// Starts it again at the same addresses. It has forgotten everything, as pebble does.
