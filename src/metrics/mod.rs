@@ -151,17 +151,12 @@ impl Metrics {
     }
 
     /// A request was answered: how long it took until the first byte of the answer, if there was any, and until the last.
-    pub fn answered(
-        self,
-        kind: Kind,
-        first_byte: Option<Duration>,
-        whole: impl FnOnce() -> Duration,
-    ) {
+    pub fn answered(self, kind: Kind, first_byte: Option<Duration>, whole: Duration) {
         if let Some(counts) = self.counts {
             if let Some(first_byte) = first_byte {
                 counts.first_byte[kind as usize].observe(first_byte);
             }
-            counts.whole[kind as usize].observe(whole());
+            counts.whole[kind as usize].observe(whole);
         }
     }
 

@@ -83,7 +83,9 @@ impl Proxy {
             let upstream = self.shared.counted.of_any(trace.upstream);
             upstream.answered(trace.kind, done.status);
             let metrics = self.shared.metrics;
-            metrics.answered(trace.kind, trace.first_byte, || done.began.elapsed());
+            if metrics.are_on() {
+                metrics.answered(trace.kind, trace.first_byte, done.began.elapsed());
+            }
         }
         self.log_access(peer, trace, done);
     }
