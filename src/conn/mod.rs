@@ -336,7 +336,7 @@ pub async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Write;
     use std::net::{Shutdown, TcpListener};
     use std::thread;
@@ -346,7 +346,7 @@ mod tests {
     use super::*;
 
     /// A connection, and its other end.
-    fn pair() -> (Conn, std::net::TcpStream) {
+    pub(crate) fn pair() -> (Conn, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         near.set_nonblocking(true).unwrap();

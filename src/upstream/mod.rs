@@ -346,19 +346,14 @@ fn is_quiet(pooled: &mut Pooled<Conn>, now: Instant) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::conn::tests::pair;
 
     #[tokio::test]
     async fn the_system_is_asked_of_what_was_idle_for_longer() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        near.set_nonblocking(true).unwrap();
-        let near = tokio::net::TcpStream::from_std(near).unwrap();
-        let used = Instant::now();
-        let mut pooled = Pooled::new(Conn::new(Stream::Tcp(near)), used);
-        let mut far = listener.accept().unwrap().0;
+        let ((near, mut far), used) = (pair(), Instant::now());
+        let mut pooled = Pooled::new(near, used);
         assert!(is_quiet(&mut pooled, used + JUST_USED));
         far.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
         assert!(
