@@ -156,6 +156,8 @@ impl Stream {
 
 /// Waits until the socket has failed, whatever lies in it unread. The system says so by itself, and need not be asked.
 async fn failed(tcp: &TcpStream) {
+    // To wait for anything at all costs half of what it costs to wait for a failure alone, and mostly nothing comes.
+    let _ = poll_fn(|cx| tcp.poll_read_ready(cx)).await;
     while let Ok(ready) = tcp.ready(Interest::ERROR).await {
         if ready.is_error() {
             return;
