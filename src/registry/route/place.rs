@@ -38,7 +38,7 @@ pub(in crate::registry) fn repository_of<'r>(
     upstream: UpstreamId,
     table: &Table,
 ) -> Cow<'r, str> {
-    if table.get(upstream).is_docker_hub() && !repository.contains('/') {
+    if !repository.contains('/') && table.get(upstream).is_docker_hub() {
         Cow::Owned(format!("library/{repository}"))
     } else {
         Cow::Borrowed(repository)
