@@ -1,16 +1,20 @@
 //! Who answers: scheme, host and port.
 
 use core::fmt;
-use core::hash::{Hash, Hasher};
-use std::sync::Arc;
+use core::hash::{BuildHasher, Hash, Hasher};
+use std::hash::RandomState;
+use std::sync::{Arc, LazyLock};
 
 use super::{Authority, Host, Scheme, Target, UriError};
 
 /// Scheme, host and port (RFC 6454 §4): who answers, and the key by which connections are kept.
 ///
-/// Every request has copies of one, so they share what they hold, and the Host field that follows from it.
+/// Every request has copies of one, so they share what they hold, and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin(Arc<Parts>);
+
+/// What origins are hashed with.
+static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Parts {
@@ -19,12 +23,14 @@ struct Parts {
     port: u16,
     /// `host[:port]`
     written: Box<str>,
+    /// Of all the others, under a key of this process: peers name origins, and must not know which ones collide.
+    hash: u64,
 }
 
 impl Hash for Parts {
-    /// Scheme and Host field say all: the host and port follow from them.
+    /// It is asked for with every request.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.scheme, &self.written).hash(state);
+        state.write_u64(self.hash);
     }
 }
 
@@ -36,12 +42,15 @@ impl Origin {
             port: (port != scheme.default_port()).then_some(port),
             ..authority
         };
-        let written = shortest.to_string().into();
+        let written: Box<str> = shortest.to_string().into();
+        // Scheme and Host field say all: the host and port follow from them.
+        let hash = KEY.hash_one((scheme, &written));
         Origin(Arc::new(Parts {
             scheme,
             host: shortest.host,
             port,
             written,
+            hash,
         }))
     }
 
