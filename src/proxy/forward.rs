@@ -53,20 +53,23 @@ impl Proxy {
         journey: &mut Journey<'_>,
         trace: &mut Trace,
     ) -> Result<Box<Reply>, Mishap> {
-        loop {
-            let reply = self.send(journey, trace).await?;
-            let fields = &reply.head.fields;
-            let location = fields.first("location");
-            let (true, Some(location)) = (is_redirect(reply.head.status), location) else {
-                return Ok(reply);
-            };
-            if self.is_for_client(journey, location) {
-                return Ok(reply);
-            }
+        let reply = self.send(journey, trace).await?;
+        self.follow(journey, reply, trace).await
+    }
+
+    /// The same, from the first answer on.
+    pub(super) async fn follow(
+        &self,
+        journey: &mut Journey<'_>,
+        mut reply: Box<Reply>,
+        trace: &mut Trace,
+    ) -> Result<Box<Reply>, Mishap> {
+        while let Some(location) = self.leads_on(journey, &reply) {
             let asked = journey.trail.target().origin.clone();
             if journey.body.is_some() {
                 return Err(Mishap::Form(asked));
             }
+            let fields = &reply.head.fields;
             let followed = if fields.all("location").all(|other| other == location) {
                 journey.trail.follow(location, reply.answered_from())
             } else {
@@ -82,10 +85,21 @@ impl Proxy {
                 .log
                 .debug(format_args!("redirected from {asked} to {next}"));
             reply.discard(&self.client);
+            reply = self.send(journey, trace).await?;
         }
+        Ok(reply)
     }
 
-    async fn send(
+    /// Where an answer leads, if it is not for the client to go there.
+    pub(super) fn leads_on<'r>(&self, journey: &Journey<'_>, reply: &'r Reply) -> Option<&'r [u8]> {
+        if !is_redirect(reply.head.status) {
+            return None;
+        }
+        let location = reply.head.fields.first("location")?;
+        (!self.is_for_client(journey, location)).then_some(location)
+    }
+
+    pub(super) async fn send(
         &self,
         journey: &mut Journey<'_>,
         trace: &mut Trace,

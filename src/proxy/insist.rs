@@ -8,7 +8,7 @@ use crate::http::retry_after::retry_after;
 use crate::registry::redirect::Trail;
 use crate::registry::rewrite::Source;
 use crate::upstream::Over;
-use crate::upstream::fault::Fault;
+use crate::upstream::fault::{Fault, UpstreamError};
 use crate::upstream::reply::Reply;
 use crate::upstream::tries::spread;
 
@@ -31,23 +31,44 @@ impl Proxy {
         journey: &mut Journey<'_>,
         trace: &mut Trace,
     ) -> Result<Box<Reply>, Mishap> {
-        let reply = self.bear_with(journey, trace).await?;
+        let answer = self.send(journey, trace).await;
+        let leads_on = matches!(&answer, Ok(reply) if self.leads_on(journey, reply).is_some());
+        if journey.trail.hops() == 0 && !leads_on {
+            return Ok(answer?);
+        }
+        // Apart: a request that is not redirected keeps no room for what would follow.
+        Box::pin(self.insist_behind(journey, answer, trace)).await
+    }
+
+    /// The same behind a redirect, from the first answer on.
+    async fn insist_behind(
+        &self,
+        journey: &mut Journey<'_>,
+        first: Result<Box<Reply>, UpstreamError>,
+        trace: &mut Trace,
+    ) -> Result<Box<Reply>, Mishap> {
+        let reply = self.bear_with(journey, first, trace).await?;
         if !is_expired(journey, &reply) || journey.tries.again_after(Duration::ZERO).is_none() {
             return Ok(reply);
         }
         self.note_retries(journey, 1, trace);
         reply.discard(&self.client);
         journey.trail = Trail::new(journey.trail.first().clone(), None);
-        Box::pin(self.bear_with(journey, trace)).await
+        let again = self.send(journey, trace).await;
+        Box::pin(self.bear_with(journey, again, trace)).await
     }
 
-    /// Travels, and once more to a CDN that has a bad moment.
+    /// Travels on from `first`, and once more to a CDN that has a bad moment.
     async fn bear_with(
         &self,
         journey: &mut Journey<'_>,
+        first: Result<Box<Reply>, UpstreamError>,
         trace: &mut Trace,
     ) -> Result<Box<Reply>, Mishap> {
-        let answer = self.travel(journey, trace).await;
+        let answer = match first {
+            Ok(reply) => self.follow(journey, reply, trace).await,
+            Err(error) => Err(error.into()),
+        };
         let pause = moment(journey, &answer).map(|wait| wait + spread(JITTER));
         let pause = pause.and_then(|pause| journey.tries.again_after(pause));
         let Some(pause) = pause else {
