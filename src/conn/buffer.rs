@@ -16,10 +16,13 @@ pub const SMALL: usize = 4 * 1024;
 pub const BODY: usize = 64 * 1024;
 
 /// What one read takes of a body that moves fast.
-pub const WIDE: usize = 256 * 1024;
+pub const WIDE: usize = 512 * 1024;
 
 /// What TLS has around as much of a body as that.
 const AROUND: usize = 1024;
+
+/// From this on a buffer is more than a large one.
+const IS_LARGER: usize = 2 * BODY;
 
 /// From this on a buffer is a wide one.
 const IS_WIDE: usize = WIDE / 2;
@@ -27,11 +30,14 @@ const IS_WIDE: usize = WIDE / 2;
 /// How many small ones a worker keeps: requests that are read at the same moment are few.
 const KEPT_SMALL: usize = 4;
 
-/// How many large ones, and how many wide ones: one for what TLS has been given, one for what it has made of it.
+/// How many large ones: one for what TLS has been given, one for what it has made of it.
 const KEPT_LARGE: usize = 2;
 
+/// How many wide ones: what TLS makes of one comes in smaller pieces.
+const KEPT_WIDE: usize = 1;
+
 /// How many wide ones the connections of a worker have at a time. One at work has one for a moment; clients that stall keep theirs.
-const MOST_WIDE: usize = 8;
+const MOST_WIDE: usize = 4;
 
 /// What is lent again.
 #[derive(Debug)]
@@ -105,12 +111,14 @@ impl Buffer {
         }
     }
 
-    /// Keeps no more room than for what there is.
+    /// Keeps no more room than for what there is. One in which there is more than in a large one stays one of the wide ones.
     pub fn shrink(&mut self) {
         let rest = BytesMut::from(&self.bytes[..]);
         let is_lent = !rest.is_empty();
+        if rest.len() <= BODY + AROUND {
+            self.wide = None;
+        }
         self.replace(rest, is_lent);
-        self.wide = None;
     }
 
     /// Leaves a wide one to others, who may have more use for it.
@@ -184,7 +192,9 @@ fn take_back(mut buffer: BytesMut) {
     buffer.clear();
     SPARE.with_borrow_mut(|spare| {
         if buffer.try_reclaim(WIDE) {
-            keep(&mut spare.wide, KEPT_LARGE, buffer);
+            keep(&mut spare.wide, KEPT_WIDE, buffer);
+        } else if buffer.try_reclaim(IS_LARGER) {
+            // What a wide one was shrunk to: of no use to anybody.
         } else if buffer.try_reclaim(RECORD) {
             keep(&mut spare.large, KEPT_LARGE, buffer);
         } else if buffer.try_reclaim(SMALL) {
@@ -242,9 +252,21 @@ mod tests {
                 buffer.consume(room);
             }
         }
-        assert_eq!(kept(), [KEPT_SMALL, KEPT_LARGE, KEPT_LARGE]);
+        assert_eq!(kept(), [KEPT_SMALL, KEPT_LARGE, KEPT_WIDE]);
         let _small = holding(1);
-        assert_eq!(kept(), [KEPT_SMALL - 1, KEPT_LARGE, KEPT_LARGE]);
+        assert_eq!(kept(), [KEPT_SMALL - 1, KEPT_LARGE, KEPT_WIDE]);
+    }
+
+    #[test]
+    fn what_a_wide_one_was_shrunk_to_is_not_kept() {
+        for (left, is_kept) in [(IS_LARGER, 0), (RECORD, 1)] {
+            let mut buffer = holding(WIDE);
+            buffer.consume(WIDE - left);
+            buffer.shrink();
+            assert_eq!(kept()[1..], [0, 1], "the wide one is");
+            buffer.consume(left);
+            assert_eq!(kept()[1..], [is_kept, 1], "{left}");
+        }
     }
 
     #[test]
@@ -284,6 +306,9 @@ mod tests {
         assert_eq!(next.make_room(WIDE), BODY);
         assert!(next.capacity() < IS_WIDE);
         assert_eq!(wide[0].make_room(WIDE), WIDE, "it is wide already");
+        wide[0].shrink();
+        assert_eq!(next.make_room(WIDE), BODY, "there is too much in it");
+        wide[0].consume(WIDE - BODY);
         let ends: [fn(&mut Buffer); 4] = [
             Buffer::shrink,
             Buffer::shrink_wide,

@@ -140,9 +140,14 @@ impl Conn {
         self.buffer.is_empty() && self.stream.seems_silent()
     }
 
-    /// Reads up to `room` bytes, as many as are there, and says how many; it waits for the first only, and 0 is the end.
+    /// Reads up to `room` bytes, as many as are there, and says how many; it waits for the first only, and 0 is the end. What
+    /// TLS is wanted to read in one go it gives in pieces of [`buffer::BODY`].
     pub async fn fill(&mut self, mut room: usize) -> io::Result<usize> {
         self.stream.want(room);
+        if !self.stream.is_plain() {
+            // What is decrypted is to be in the processor's caches still when it is sent.
+            room = room.min(buffer::BODY);
+        }
         let first = poll_fn(|cx| {
             room = self.buffer.make_room(room);
             self.poll_fill(cx, room)
@@ -341,9 +346,16 @@ pub(crate) mod tests {
     use std::net::{Shutdown, TcpListener};
     use std::thread;
 
+    use std::sync::Arc;
+
+    use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig};
     use socket2::SockRef;
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     use super::*;
+    use crate::conn::read_ahead::ReadAhead;
+    use crate::tls::provider;
 
     /// A connection, and its other end.
     pub(crate) fn pair() -> (Conn, std::net::TcpStream) {
@@ -431,5 +443,57 @@ pub(crate) mod tests {
         let _ = conn.room(Duration::from_secs(60)).await;
         let written = conn.write_all([b"x"], Duration::from_secs(60)).await;
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    /// A connection under TLS, as client, and its server.
+    async fn tls_pair() -> (Conn, tokio_rustls::server::TlsStream<tokio::net::TcpStream>) {
+        let made = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
+        let certs = vec![made.cert.der().clone()];
+        let server = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(certs.clone(), key)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certs[0].clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = tokio::net::TcpStream::connect(listener.local_addr().unwrap());
+        let (near, far) = tokio::join!(near, listener.accept());
+        let (near, far) = (ReadAhead::new(near.unwrap()), far.unwrap().0);
+        let name = ServerName::try_from("a.test").unwrap();
+        let near = TlsConnector::from(Arc::new(client)).connect(name, near);
+        let far = TlsAcceptor::from(Arc::new(server)).accept(far);
+        let (near, far) = tokio::try_join!(near, far).unwrap();
+        (Conn::new(Stream::Tls(Box::new(near.into()))), far)
+    }
+
+    #[tokio::test]
+    async fn what_tls_has_read_in_one_go_comes_in_pieces() {
+        let (mut conn, mut far) = tls_pair().await;
+        let sent = vec![7; buffer::WIDE];
+        let sends = async {
+            far.write_all(&sent).await.unwrap();
+            far.flush().await.unwrap();
+        };
+        let reads = async {
+            let (mut come, mut was_ahead) = (0, false);
+            while come < sent.len() {
+                let piece = conn.fill(buffer::WIDE).await.unwrap();
+                assert!((1..=buffer::BODY).contains(&piece), "{piece}");
+                assert_eq!(conn.buffered().len(), piece);
+                conn.consume(piece);
+                come += piece;
+                was_ahead |= conn.stream().is_ahead();
+            }
+            assert!(was_ahead && !conn.stream().is_ahead());
+        };
+        tokio::join!(sends, reads);
     }
 }

@@ -44,6 +44,11 @@ impl ReadAhead {
         &self.tcp
     }
 
+    /// Whether there is some of what is wanted already.
+    pub fn has_some(&self) -> bool {
+        self.whole > 0
+    }
+
     /// From now on reads what it takes for `data` bytes under TLS in one go, if that is a record at least. For less TLS reads by
     /// itself.
     pub fn want(&mut self, data: usize) {

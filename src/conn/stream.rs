@@ -56,6 +56,11 @@ impl Stream {
         matches!(self, Stream::Tcp(_))
     }
 
+    /// Whether TLS has been read ahead, so that the next read need not wait.
+    pub fn is_ahead(&self) -> bool {
+        matches!(self, Stream::Tls(tls) if tls.get_ref().0.has_some())
+    }
+
     /// Prepares for reads of about `data` bytes; of more than a record, TLS is to read them in one go.
     pub fn want(&mut self, data: usize) {
         if let Stream::Tls(tls) = self {

@@ -160,10 +160,11 @@ impl Relay<'_> {
     }
 
     /// Where another whole buffer is to come, waits until the client's socket has room for it. So the body that a client does
-    /// not read stays with its upstream, and docxy holds none of it.
+    /// not read stays with its upstream, and docxy holds none of it. What has been read ahead has had room.
     async fn wait_for_room(&mut self) -> Result<(), RelayError> {
         let piece = self.pace.piece();
-        if self.unasked < piece || self.reply.unread() < piece as u64 {
+        let has_been_asked = self.unasked < piece || self.reply.is_ahead();
+        if has_been_asked || self.reply.unread() < piece as u64 {
             return Ok(());
         }
         self.unasked = 0;

@@ -111,6 +111,11 @@ impl Reply {
         self.body.unread(&self.pooled.conn)
     }
 
+    /// Whether some of what is [unread](Reply::unread) has come already.
+    pub fn is_ahead(&self) -> bool {
+        self.pooled.conn.stream().is_ahead()
+    }
+
     /// Waits for more of a body that is [plain](Reply::is_plain) and [unread](Reply::unread), and takes it into an empty `pipe`.
     pub async fn next_into(&mut self, pipe: &mut Pipe) -> Result<(), BodyError> {
         let (conn, stall) = (&mut self.pooled.conn, self.stall);
