@@ -344,9 +344,8 @@ pub async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
 pub(crate) mod tests {
     use std::io::Write;
     use std::net::{Shutdown, TcpListener};
-    use std::thread;
-
     use std::sync::Arc;
+    use std::thread;
 
     use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
     use rustls::{ClientConfig, RootCertStore, ServerConfig};
