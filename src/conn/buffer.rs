@@ -37,7 +37,7 @@ const KEPT_LARGE: usize = 2;
 const KEPT_WIDE: usize = 1;
 
 /// How many wide ones the connections of a worker have at a time. One at work has one for a moment; clients that stall keep theirs.
-const MOST_WIDE: usize = 4;
+const MOST_WIDE: usize = 2;
 
 /// What is lent again.
 #[derive(Debug)]
@@ -247,7 +247,7 @@ mod tests {
         drop(again);
         for room in [10, RECORD - 1, RECORD, BODY, WIDE] {
             let mut several: Vec<_> = (0..5).map(|_| holding(room.min(BODY))).collect();
-            several.extend((0..3).map(|_| holding(room)));
+            several.extend((0..MOST_WIDE).map(|_| holding(room)));
             for mut buffer in several {
                 buffer.consume(room);
             }
