@@ -168,10 +168,10 @@ impl Conn {
         read
     }
 
-    /// TLS gives one record at a time: takes those that have come besides the first, as far as they fit into `room`.
+    /// Takes what TLS has been given besides the first record, as far as it fits into `room`.
     fn gather(&mut self, room: usize) -> usize {
         let (mut cx, mut gathered) = (Context::from_waker(Waker::noop()), 0);
-        while room - gathered >= RECORD {
+        while room - gathered >= RECORD && self.stream.is_ahead() {
             let mut rest = (&mut *self.buffer).limit(room - gathered);
             // What is wrong with the connection the next read will say again.
             match pin!(self.stream.read_buf(&mut rest)).poll(&mut cx) {
@@ -474,22 +474,30 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn what_tls_has_read_in_one_go_comes_in_pieces() {
+    async fn what_tls_has_read_in_one_go_comes_in_pieces_and_nothing_else_with_it() {
         let (mut conn, mut far) = tls_pair().await;
-        let sent = vec![7; buffer::WIDE];
+        let sent = vec![7; 4 * buffer::WIDE];
         let sends = async {
             far.write_all(&sent).await.unwrap();
             far.flush().await.unwrap();
         };
         let reads = async {
-            let (mut come, mut was_ahead) = (0, false);
+            let (mut come, mut in_one_go, mut was_ahead) = (0, 0, false);
             while come < sent.len() {
+                // The other end sends more meanwhile.
+                tokio::task::yield_now().await;
                 let piece = conn.fill(buffer::WIDE).await.unwrap();
                 assert!((1..=buffer::BODY).contains(&piece), "{piece}");
                 assert_eq!(conn.buffered().len(), piece);
                 conn.consume(piece);
                 come += piece;
-                was_ahead |= conn.stream().is_ahead();
+                in_one_go += piece;
+                assert!(in_one_go <= buffer::WIDE, "{in_one_go}");
+                if conn.stream().is_ahead() {
+                    was_ahead = true;
+                } else {
+                    in_one_go = 0;
+                }
             }
             assert!(was_ahead && !conn.stream().is_ahead());
         };

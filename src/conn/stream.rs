@@ -190,6 +190,24 @@ fn has_room(tcp: &TcpStream) -> io::Result<()> {
     }
 }
 
+/// Reads what has been decrypted, and waits for a record if nothing has. By itself TLS would read the socket until `buf` is full.
+fn poll_decrypted(
+    tls: &mut TlsStream<ReadAhead>,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    ready!(Pin::new(&mut *tls).poll_fill_buf(cx))?;
+    while buf.remaining() > 0 && !tls.get_ref().1.wants_read() {
+        let Poll::Ready(Ok(data @ [_, ..])) = Pin::new(&mut *tls).poll_fill_buf(cx) else {
+            break;
+        };
+        let count = data.len().min(buf.remaining());
+        buf.put_slice(&data[..count]);
+        Pin::new(&mut *tls).consume(count);
+    }
+    Poll::Ready(Ok(()))
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -198,7 +216,7 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Stream::Tls(tls) => poll_decrypted(tls, cx, buf),
             #[cfg(any(test, fuzzing))]
             Stream::Memory(memory) => Pin::new(memory).poll_read(cx, buf),
         }

@@ -13,9 +13,6 @@ use crate::docxy::Docxy;
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Client, PATIENCE, Server};
 
-/// So many clients come to every worker, and have it make all that it makes once.
-const FIRST: usize = 16;
-
 /// docxy, and how its clients reach it.
 pub struct Stand {
     docxy: Docxy,
@@ -63,9 +60,8 @@ impl Stand {
 
     /// What so many clients add to docxy's own memory, in bytes for each, once they have come and done something.
     pub fn cost(&self, count: u64, come: impl Fn() -> Client) -> u64 {
-        // What is made once is not theirs, and each worker makes its own.
-        let first: Vec<Client> = (0..FIRST).map(|_| come()).collect();
-        drop(first);
+        // What is made once is not theirs.
+        drop(come());
         let before = settled(&self.docxy);
         let crowd: Vec<Client> = (0..count).map(|_| come()).collect();
         let grown = settled(&self.docxy).saturating_sub(before);
