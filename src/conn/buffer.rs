@@ -37,7 +37,7 @@ const KEPT_LARGE: usize = 2;
 const KEPT_WIDE: usize = 1;
 
 /// How many wide ones the connections of a worker have at a time. One at work has one for a moment; clients that stall keep theirs.
-const MOST_WIDE: usize = 2;
+const MOST_WIDE: usize = 4;
 
 /// What is lent again.
 #[derive(Debug)]
