@@ -42,11 +42,11 @@ impl Proxy {
                 place,
             }) => {
                 let target = self.target(upstream, path_and_query);
-                let journey = Journey {
+                let mut journey = Journey {
                     repository: Some(repository),
                     ..Journey::new(request, upstream, &place, target)
                 };
-                let response = self.forward(journey, Some(kind), trace).await;
+                let response = self.forward(&mut journey, Some(kind), trace).await;
                 response.map_err(|answer| in_namespace(answer, &place))
             }
             Route::Catalog(Catalog {
@@ -55,8 +55,8 @@ impl Proxy {
                 place,
             }) => {
                 let target = self.target(upstream, path_and_query);
-                let journey = Journey::new(request, upstream, &place, target);
-                let response = self.forward(journey, None, trace).await;
+                let mut journey = Journey::new(request, upstream, &place, target);
+                let response = self.forward(&mut journey, None, trace).await;
                 response.map_err(|answer| in_namespace(answer, &place))
             }
             Route::Mounted(mounted) => self.mounted(request, mounted, trace).await,
@@ -84,12 +84,12 @@ impl Proxy {
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         let target = self.target(upstream, "/v2/".to_owned());
-        let journey = Journey::new(request, upstream, place, target);
+        let mut journey = Journey::new(request, upstream, place, target);
         let account = self.account_for(request, upstream, journey.credentials);
         if account.is_some() && request.has_placeholder() {
             return Ok(Response::Own(Answer::shared_ping()));
         }
-        match self.forward(journey, None, trace).await? {
+        match self.forward(&mut journey, None, trace).await? {
             Response::Passed {
                 status: 401, body, ..
             } if account.is_some() && self.shared.realms.find(upstream, None).is_none() => {

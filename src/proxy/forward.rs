@@ -22,20 +22,20 @@ impl Proxy {
     /// Asks an upstream, and says how its answer begins for the client. `kind` is the part of a repository, if it is one.
     pub(crate) async fn forward(
         &self,
-        mut journey: Journey<'_>,
+        journey: &mut Journey<'_>,
         kind: Option<Kind>,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         trace.upstream = journey.upstream;
-        let asked = self.ask_upstream(&mut journey, trace).await;
-        let reply = asked.map_err(|why| self.unanswered(&journey, why))?;
-        self.learn(&journey, &reply);
-        self.note_quota(&journey, &reply);
+        let asked = self.ask_upstream(journey, trace).await;
+        let reply = asked.map_err(|why| self.unanswered(journey, why))?;
+        self.learn(journey, &reply);
+        self.note_quota(journey, &reply);
         let refuses_head = matches!(reply.head.status, 403 | 405) && journey.method == b"HEAD";
         if refuses_head && kind == Some(Kind::Blob) && journey.source() != Source::Upstream {
             return Box::pin(self.ask_for_size(journey, reply, trace)).await;
         }
-        self.pass(&journey, reply, kind)
+        self.pass(journey, reply, kind)
     }
 
     /// Learns where tokens are given out, if this is the upstream's own challenge.
@@ -135,21 +135,13 @@ impl Proxy {
     /// URLs signed for GET refuse a HEAD. The size of a blob is then asked for with a GET of its first byte.
     async fn ask_for_size(
         &self,
-        journey: Journey<'_>,
+        journey: &mut Journey<'_>,
         refused: Box<Reply>,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
-        let mut asking = Journey {
-            method: b"GET",
-            part: FIRST_BYTE,
-            ..journey
-        };
-        let reply = self.send(&mut asking, trace).await?;
-        let journey = &Journey {
-            method: b"HEAD",
-            part: Part::AsAsked,
-            ..asking
-        };
+        (journey.method, journey.part) = (b"GET", FIRST_BYTE);
+        let reply = self.send(journey, trace).await?;
+        (journey.method, journey.part) = (b"HEAD", Part::AsAsked);
         let Some(size) = size_behind_first_byte(&reply.head) else {
             reply.discard(&self.client);
             return self.pass(journey, refused, Some(Kind::Blob));

@@ -30,11 +30,11 @@ impl Proxy {
             origin: mount.origin.clone(),
             path_and_query: mounted.path_and_query,
         };
-        let journey = Journey {
+        let mut journey = Journey {
             credentials: credentials(request, mounted.role),
             ..Journey::new(request, mount.upstream, &place, target)
         };
-        self.forward(journey, mounted.kind, trace).await
+        self.forward(&mut journey, mounted.kind, trace).await
     }
 
     /// Whether a redirect of a mounted origin is for the client to follow: it leads to what is mounted, and the client's

@@ -132,8 +132,9 @@ impl Session<'_> {
         };
         #[cfg(debug_assertions)]
         provoked::in_task(&head);
-        let exchange = Exchange::new(proxy, client, peer, &head);
-        exchange.run(&self.stop).await
+        Exchange::new(proxy, client, peer, &head)
+            .run(&self.stop)
+            .await
     }
 }
 
@@ -165,7 +166,7 @@ pub async fn turn_away(
     let Ok(Ok(head)) = timeout(timeouts::SPARE_PLACE, request).await else {
         return;
     };
-    let exchange = Exchange::new(proxy, &mut client, peer, &head).without_room(full);
+    let mut exchange = Exchange::new(proxy, &mut client, peer, &head).without_room(full);
     if exchange.run(stop).await == Next::Close {
         client.linger().await;
     }

@@ -78,7 +78,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Answers the request, logs it, and says what becomes of the connection.
-    pub async fn run(mut self, stop: &Stop) -> Next {
+    pub async fn run(&mut self, stop: &Stop) -> Next {
         let (response, taken) = match self.respond(stop).await {
             Ok(both) => both,
             Err(Refused::Answer(answer)) => (Response::Own(answer), Taken::Unread),

@@ -15,7 +15,7 @@ use crate::server::relay::{ClientFraming, RelayError, Side, relay};
 use crate::upstream::reply::Reply;
 
 impl<'a> Exchange<'a> {
-    pub(super) async fn send_own(mut self, answer: Answer, then: Next) -> Next {
+    pub(super) async fn send_own(&mut self, answer: Answer, then: Next) -> Next {
         let status = answer.status;
         if status >= 500 {
             self.say_why(&answer.why);
@@ -27,7 +27,12 @@ impl<'a> Exchange<'a> {
         self.finish(status, body.len() as u64, after(&sent, then))
     }
 
-    pub(super) async fn send_head(mut self, mut head: HeadWriter, status: u16, then: Next) -> Next {
+    pub(super) async fn send_head(
+        &mut self,
+        mut head: HeadWriter,
+        status: u16,
+        then: Next,
+    ) -> Next {
         self.end_fields(&mut head, then);
         let head = head.finish();
         self.note_first_byte();
@@ -36,7 +41,7 @@ impl<'a> Exchange<'a> {
     }
 
     pub(super) async fn send_body(
-        mut self,
+        &mut self,
         mut head: HeadWriter,
         flow: Flow,
         status: u16,
@@ -118,7 +123,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Ends an answer whose body does not pass whole, so that the client cannot take it for whole.
-    async fn break_off(self, error: RelayError, status: u16, framing: ClientFraming) -> Next {
+    async fn break_off(&mut self, error: RelayError, status: u16, framing: ClientFraming) -> Next {
         let why = format!("{}: {error}", self.trace.asked());
         match error.side {
             Side::Upstream(_) if !error.head_passed => {
