@@ -1,6 +1,7 @@
 //! One request over one connection, up to the head of its answer.
 
 use std::io;
+use std::net::IpAddr;
 
 use tokio::time::Instant;
 
@@ -19,6 +20,8 @@ const VERSION: &[u8] = b"HTTP/";
 
 /// How an answer begins.
 pub(super) struct Beginning {
+    /// Who is at the other end.
+    pub(super) address: IpAddr,
     pub(super) head: ResponseHead,
     pub(super) framing: BodyFraming,
     /// Whether the server can be trusted to have read the whole request and no more.
@@ -29,6 +32,8 @@ pub(super) struct Beginning {
 ///
 /// [`Fault::Broken`] says that no byte of an answer has come.
 pub(super) async fn ask(conn: &mut Conn, message: &Message<'_>) -> Result<Beginning, Fault> {
+    // Afterwards the connection may have been reset, and its answer be whole nevertheless.
+    let address = conn.peer().map_err(Fault::Broken)?;
     let head = match send(conn, message).await {
         Ok(()) => read_final_head(conn, Instant::now() + timeouts::RESPONSE_HEAD).await?,
         Err(error) => {
@@ -39,6 +44,7 @@ pub(super) async fn ask(conn: &mut Conn, message: &Message<'_>) -> Result<Beginn
     let framing = framing::of_response(&head, message.method)
         .map_err(|error| Fault::Malformed(error.to_string()))?;
     Ok(Beginning {
+        address,
         head,
         framing,
         // A server that answers before it has read a body may take what is left of it for the next request.
@@ -112,7 +118,7 @@ mod tests {
     use crate::conn::memory;
     use crate::conn::stream::Stream;
     use crate::upstream::Over;
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
     use tokio::io::AsyncWriteExt;
 
     #[tokio::test]

@@ -33,7 +33,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::registry::reach::Reach;
 use crate::timeouts::Timeouts;
-use crate::upstream::ask::ask;
+use crate::upstream::ask::{Beginning, ask};
 use crate::upstream::dial::{DialError, Dialler, Shunned};
 use crate::upstream::fault::{Fault, UpstreamError};
 use crate::upstream::outage::{Outages, Standing};
@@ -208,9 +208,9 @@ impl Client {
         };
         // What may not be sent twice goes out on a connection that cannot have grown stale.
         let may_be_idle = message.over == Over::Any && message.is_repeatable();
-        if let Some(pooled) = may_be_idle.then(|| self.take(&key)).flatten() {
-            match self.exchange(key.clone(), pooled, message).await {
-                Ok(reply) if reply.head.status == REQUEST_TIMEOUT => {}
+        if let Some(mut pooled) = may_be_idle.then(|| self.take(&key)).flatten() {
+            match ask(&mut pooled.conn, message).await {
+                Ok(beginning) if beginning.head.status == REQUEST_TIMEOUT => {}
                 Err(Fault::Broken(error)) => {
                     self.log.debug(format_args!(
                         "{origin}: an idle connection was dead: {error}"
@@ -227,7 +227,8 @@ impl Client {
                 }
                 outcome => {
                     self.metrics.pool_hit();
-                    return outcome.map_err(fail);
+                    let beginning = outcome.map_err(fail)?;
+                    return Ok(self.reply(key, pooled, beginning));
                 }
             }
             self.metrics.pool_stale();
@@ -237,8 +238,9 @@ impl Client {
         }
         // Apart, so that a request on a connection that stands keeps no room for making one.
         let stream = Box::pin(self.connect(&key, message.over, tries)).await;
-        let fresh = Pooled::new(Conn::new(stream.map_err(fail)?), Instant::now());
-        self.exchange(key, fresh, message).await.map_err(fail)
+        let mut fresh = Pooled::new(Conn::new(stream.map_err(fail)?), Instant::now());
+        let beginning = ask(&mut fresh.conn, message).await.map_err(fail)?;
+        Ok(self.reply(key, fresh, beginning))
     }
 
     /// Closes what has been idle for too long.
@@ -296,19 +298,11 @@ impl Client {
         }
     }
 
-    async fn exchange(
-        &self,
-        key: Key,
-        mut pooled: Pooled<Conn>,
-        message: &Message<'_>,
-    ) -> Result<Box<Reply>, Fault> {
-        // Afterwards the connection may have been reset, and its answer be whole nevertheless.
-        let address = pooled.conn.peer().map_err(Fault::Broken)?;
-        let beginning = ask(&mut pooled.conn, message).await?;
-        Ok(Box::new(Reply {
+    fn reply(&self, key: Key, pooled: Pooled<Conn>, beginning: Beginning) -> Box<Reply> {
+        Box::new(Reply {
             head: beginning.head,
             framing: beginning.framing,
-            address,
+            address: beginning.address,
             reused: pooled.is_reused(),
             keeps: beginning.in_step,
             body: Body::new(beginning.framing),
@@ -316,7 +310,7 @@ impl Client {
             pooled,
             stall: self.timeouts.body,
             metrics: self.metrics,
-        }))
+        })
     }
 
     fn take(&self, key: &Key) -> Option<Pooled<Conn>> {
