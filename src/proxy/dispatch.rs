@@ -1,5 +1,7 @@
 //! Who answers a request: docxy itself, an upstream, or an upstream's token realm.
 
+use std::mem;
+
 use crate::answer::Answer;
 use crate::proxy::journey::Journey;
 use crate::proxy::{Entrance, Proxy, Request, Response, Trace};
@@ -7,11 +9,11 @@ use crate::registry::route::{self, Catalog, Content, Place, Route, RouteError};
 use crate::registry::table::UpstreamId;
 
 impl Proxy {
-    /// Answers a request. `form` is the body of a token request.
+    /// Answers a request, and takes from `route` what goes upstream. `form` is the body of a token request.
     pub(crate) async fn respond(
         &self,
         request: &Request<'_>,
-        route: Route,
+        route: &mut Route,
         form: Option<&[u8]>,
         stopping: bool,
         trace: &mut Trace,
@@ -31,8 +33,8 @@ impl Proxy {
             // Apart, as tokens are: a request for content, of which there are many at once, keeps no room for them.
             Route::SharedPing => Box::pin(self.shared_ping(request, trace)).await,
             Route::Ping { upstream, place } => {
-                let response = Box::pin(self.ping(request, upstream, &place, trace)).await;
-                response.map_err(|answer| in_namespace(answer, &place))
+                let response = Box::pin(self.ping(request, *upstream, place, trace)).await;
+                response.map_err(|answer| in_namespace(answer, place))
             }
             Route::Content(Content {
                 upstream,
@@ -41,26 +43,26 @@ impl Proxy {
                 path_and_query,
                 place,
             }) => {
-                let target = self.target(upstream, path_and_query);
+                let target = self.target(*upstream, mem::take(path_and_query));
                 let mut journey = Journey {
-                    repository: Some(repository),
-                    ..Journey::new(request, upstream, &place, target)
+                    repository: Some(repository.clone()),
+                    ..Journey::new(request, *upstream, place, target)
                 };
-                let response = self.forward(&mut journey, Some(kind), trace).await;
-                response.map_err(|answer| in_namespace(answer, &place))
+                let response = self.forward(&mut journey, Some(*kind), trace).await;
+                response.map_err(|answer| in_namespace(answer, place))
             }
             Route::Catalog(Catalog {
                 upstream,
                 path_and_query,
                 place,
             }) => {
-                let target = self.target(upstream, path_and_query);
-                let mut journey = Journey::new(request, upstream, &place, target);
+                let target = self.target(*upstream, mem::take(path_and_query));
+                let mut journey = Journey::new(request, *upstream, place, target);
                 let response = self.forward(&mut journey, None, trace).await;
-                response.map_err(|answer| in_namespace(answer, &place))
+                response.map_err(|answer| in_namespace(answer, place))
             }
             Route::Mounted(mounted) => self.mounted(request, mounted, trace).await,
-            Route::Token(route) => Box::pin(self.token(request, &route, form, trace)).await,
+            Route::Token(route) => Box::pin(self.token(request, route, form, trace)).await,
         };
         response.unwrap_or_else(Response::Own)
     }

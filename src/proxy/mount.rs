@@ -1,5 +1,7 @@
 //! Requests for what is mounted: passed to one origin as they are, and so that its references lead to mounts again.
 
+use std::mem;
+
 use crate::answer::Answer;
 use crate::http::uri::Target;
 use crate::registry::challenge::Bearer;
@@ -17,7 +19,7 @@ impl Proxy {
     pub(super) async fn mounted(
         &self,
         request: &Request<'_>,
-        mounted: Mounted,
+        mounted: &mut Mounted,
         trace: &mut Trace,
     ) -> Result<Response, Answer> {
         trace.mount = Some(mounted.mount);
@@ -28,7 +30,7 @@ impl Proxy {
         };
         let target = Target {
             origin: mount.origin.clone(),
-            path_and_query: mounted.path_and_query,
+            path_and_query: mem::take(&mut mounted.path_and_query),
         };
         let mut journey = Journey {
             credentials: credentials(request, mounted.role),

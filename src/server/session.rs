@@ -126,15 +126,16 @@ impl Session<'_> {
         let (client, peer) = (&mut self.client, &self.peer);
         let read = read_request(client, &self.admission.heads).await;
         let proxy = &self.current.get();
-        let head = match read {
-            Ok(head) => head,
-            Err(none) => return none.answer(proxy, client, peer).await,
-        };
-        #[cfg(debug_assertions)]
-        provoked::in_task(&head);
-        Exchange::new(proxy, client, peer, &head)
-            .run(&self.stop)
-            .await
+        match read {
+            // Where it is: moved, it would be kept twice.
+            Ok(ref head) => {
+                #[cfg(debug_assertions)]
+                provoked::in_task(head);
+                let mut exchange = Exchange::new(proxy, client, peer, head);
+                exchange.run(&self.stop).await
+            }
+            Err(none) => none.answer(proxy, client, peer).await,
+        }
     }
 }
 

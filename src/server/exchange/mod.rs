@@ -125,7 +125,7 @@ impl<'a> Exchange<'a> {
             peer: &self.peer,
         };
         self.proxy.check(&request)?;
-        let route = self.proxy.route(&request);
+        let mut route = self.proxy.route(&request);
         self.trace.kind = route.as_ref().map(Kind::from).unwrap_or_default();
         if let (Some(full), false) = (self.full, matches!(route, Ok(Route::Health | Route::Ready)))
         {
@@ -139,7 +139,7 @@ impl<'a> Exchange<'a> {
             _ => None,
         };
         let response = match route {
-            Ok(route) => {
+            Ok(ref mut route) => {
                 let (proxy, trace) = (self.proxy, &mut self.trace);
                 let response = proxy.respond(&request, route, form, stop.is_requested(), trace);
                 // In its place: it is too large to be moved about.
