@@ -167,8 +167,11 @@ pub async fn turn_away(
     let Ok(Ok(head)) = timeout(timeouts::SPARE_PLACE, request).await else {
         return;
     };
-    let mut exchange = Exchange::new(proxy, &mut client, peer, &head).without_room(full);
-    if exchange.run(stop).await == Next::Close {
+    let next = Exchange::new(proxy, &mut client, peer, &head)
+        .without_room(full)
+        .run(stop)
+        .await;
+    if next == Next::Close {
         client.linger().await;
     }
 }
