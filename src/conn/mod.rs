@@ -22,7 +22,6 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::conn::buffer::{Buffer, SMALL};
-use crate::conn::records::RECORD;
 use crate::conn::splice::Pipe;
 use crate::conn::stream::Stream;
 use crate::http::head::{Found, HeadError, HeadScanner, Limits};
@@ -148,15 +147,11 @@ impl Conn {
             // What is decrypted is to be in the processor's caches still when it is sent.
             room = room.min(buffer::BODY);
         }
-        let first = poll_fn(|cx| {
+        poll_fn(|cx| {
             room = self.buffer.make_room(room);
             self.poll_fill(cx, room)
         })
-        .await?;
-        if first == 0 || self.stream.is_plain() {
-            return Ok(first);
-        }
-        Ok(first + self.gather(room - first))
+        .await
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
@@ -166,20 +161,6 @@ impl Conn {
             self.buffer.give_back();
         }
         read
-    }
-
-    /// Takes what TLS has been given besides the first record, as far as it fits into `room`.
-    fn gather(&mut self, room: usize) -> usize {
-        let (mut cx, mut gathered) = (Context::from_waker(Waker::noop()), 0);
-        while room - gathered >= RECORD && self.stream.is_ahead() {
-            let mut rest = (&mut *self.buffer).limit(room - gathered);
-            // What is wrong with the connection the next read will say again.
-            match pin!(self.stream.read_buf(&mut rest)).poll(&mut cx) {
-                Poll::Ready(Ok(count)) if count > 0 => gathered += count,
-                _ => break,
-            }
-        }
-        gathered
     }
 
     /// Reads a head within `limits` and before `deadline`, and takes it out of the buffer.
@@ -354,6 +335,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::conn::read_ahead::ReadAhead;
+    use crate::conn::records::RECORD;
     use crate::tls::provider;
 
     /// A connection, and its other end.
@@ -495,6 +477,7 @@ pub(crate) mod tests {
                 assert!(in_one_go <= buffer::WIDE, "{in_one_go}");
                 if conn.stream().is_ahead() {
                     was_ahead = true;
+                    assert!(piece > buffer::BODY - RECORD, "there was room for more");
                 } else {
                     in_one_go = 0;
                 }

@@ -18,6 +18,7 @@ use tokio_rustls::TlsStream;
 #[cfg(any(test, fuzzing))]
 use crate::conn::memory::Memory;
 use crate::conn::read_ahead::ReadAhead;
+use crate::conn::records::RECORD;
 
 /// A connection. The TLS state is apart: it is a thousand bytes that a plain connection need not carry.
 #[derive(Debug)]
@@ -190,14 +191,16 @@ fn has_room(tcp: &TcpStream) -> io::Result<()> {
     }
 }
 
-/// Reads what has been decrypted, and waits for a record if nothing has. By itself TLS would read the socket until `buf` is full.
+/// Waits for a record, and reads all that has come with it: what has been decrypted, and whole records that have been read
+/// ahead. By itself TLS would read the socket again until `buf` is full.
 fn poll_decrypted(
     tls: &mut TlsStream<ReadAhead>,
     cx: &mut Context<'_>,
     buf: &mut ReadBuf<'_>,
 ) -> Poll<io::Result<()>> {
     ready!(Pin::new(&mut *tls).poll_fill_buf(cx))?;
-    while buf.remaining() > 0 && !tls.get_ref().1.wants_read() {
+    while has_more(tls, buf.remaining()) {
+        // What is wrong with the connection the next read will say again.
         let Poll::Ready(Ok(data @ [_, ..])) = Pin::new(&mut *tls).poll_fill_buf(cx) else {
             break;
         };
@@ -206,6 +209,17 @@ fn poll_decrypted(
         Pin::new(&mut *tls).consume(count);
     }
     Poll::Ready(Ok(()))
+}
+
+/// Whether TLS has something for so much room that it need not read from the socket: of a record that it has not decrypted yet
+/// nothing is to stay behind.
+fn has_more(tls: &TlsStream<ReadAhead>, room: usize) -> bool {
+    let (ahead, session) = tls.get_ref();
+    if session.wants_read() {
+        ahead.has_some() && room >= RECORD
+    } else {
+        room > 0
+    }
 }
 
 impl AsyncRead for Stream {
