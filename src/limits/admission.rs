@@ -144,7 +144,7 @@ impl Admission {
     }
 
     /// What one of a client's connections counts for, until it is dropped.
-    pub fn share(&self, address: IpAddr) -> Result<Option<Turn<'_, IpAddr>>, Full> {
+    pub fn share(&self, address: IpAddr) -> Result<Option<Turn<IpAddr>>, Full> {
         let Some(turns) = &self.of_clients else {
             return Ok(None);
         };

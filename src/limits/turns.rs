@@ -11,14 +11,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub struct Turns<K: Eq + Hash + Clone> {
     of_each: usize,
-    /// What is left to each key that has a turn or waits for one.
-    left: Mutex<HashMap<K, Arc<Semaphore>>>,
+    left: Arc<Table<K>>,
 }
+
+/// What is left to each key that has a turn or waits for one.
+type Table<K> = Mutex<HashMap<K, Arc<Semaphore>>>;
 
 /// A turn, which lasts until it is dropped.
 #[derive(Debug)]
-pub struct Turn<'a, K: Eq + Hash + Clone> {
-    turns: &'a Turns<K>,
+pub struct Turn<K: Eq + Hash + Clone> {
+    table: Arc<Table<K>>,
     key: K,
     left: Arc<Semaphore>,
     /// `None` while it is waited for.
@@ -30,12 +32,12 @@ impl<K: Eq + Hash + Clone> Turns<K> {
     pub fn new(of_each: usize) -> Turns<K> {
         Turns {
             of_each: of_each.min(Semaphore::MAX_PERMITS),
-            left: Mutex::default(),
+            left: Arc::default(),
         }
     }
 
     /// Waits for a turn; whoever came first has it first.
-    pub async fn turn(&self, key: K) -> Turn<'_, K> {
+    pub async fn turn(&self, key: K) -> Turn<K> {
         let mut turn = self.waiting(key);
         // No semaphore here is ever closed, which is the only error.
         turn.permit = Arc::clone(&turn.left).acquire_owned().await.ok();
@@ -43,45 +45,45 @@ impl<K: Eq + Hash + Clone> Turns<K> {
     }
 
     /// A turn without waiting, if one is left.
-    pub fn try_turn(&self, key: K) -> Option<Turn<'_, K>> {
+    pub fn try_turn(&self, key: K) -> Option<Turn<K>> {
         let mut turn = self.waiting(key);
         turn.permit = Arc::clone(&turn.left).try_acquire_owned().ok();
         turn.permit.is_some().then_some(turn)
     }
 
-    fn waiting(&self, key: K) -> Turn<'_, K> {
-        let mut left = self.left();
-        let left = left
+    fn waiting(&self, key: K) -> Turn<K> {
+        let mut table = locked(&self.left);
+        let left = table
             .entry(key.clone())
             .or_insert_with(|| Arc::new(Semaphore::new(self.of_each)));
         Turn {
-            turns: self,
+            table: Arc::clone(&self.left),
             key,
             left: Arc::clone(left),
             permit: None,
         }
     }
+}
 
-    fn left(&self) -> MutexGuard<'_, HashMap<K, Arc<Semaphore>>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked<K>(table: &Table<K>) -> MutexGuard<'_, HashMap<K, Arc<Semaphore>>> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 impl<K: Eq + Hash + Clone> Turns<K> {
     /// Whether no key is remembered.
     pub fn is_empty(&self) -> bool {
-        self.left().is_empty()
+        locked(&self.left).is_empty()
     }
 }
 
-impl<K: Eq + Hash + Clone> Drop for Turn<'_, K> {
+impl<K: Eq + Hash + Clone> Drop for Turn<K> {
     fn drop(&mut self) {
         self.permit = None;
-        let mut left = self.turns.left();
+        let mut table = locked(&self.table);
         // The table's and this one; more are made under the lock only.
         if Arc::strong_count(&self.left) <= 2 {
-            left.remove(&self.key);
+            table.remove(&self.key);
         }
     }
 }

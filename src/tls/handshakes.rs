@@ -24,7 +24,7 @@ pub struct Handshakes {
 /// A turn, which lasts until it is dropped (in the order of its fields).
 pub struct Turn<'a> {
     _of_all: SemaphorePermit<'a>,
-    _of_client: turns::Turn<'a, IpAddr>,
+    _of_client: turns::Turn<IpAddr>,
 }
 
 impl Handshakes {

@@ -24,9 +24,9 @@ pub struct DialQueue<K: Eq + Hash + Clone> {
 
 /// Leave to dial, which lasts until it is dropped.
 #[derive(Debug)]
-pub struct Leave<'a, K: Eq + Hash + Clone> {
-    _dialling: Turn<'a, K>,
-    _of_all: Turn<'a, K>,
+pub struct Leave<K: Eq + Hash + Clone> {
+    _dialling: Turn<K>,
+    _of_all: Turn<K>,
 }
 
 impl<K: Eq + Hash + Clone> DialQueue<K> {
@@ -39,7 +39,7 @@ impl<K: Eq + Hash + Clone> DialQueue<K> {
     }
 
     /// Waits for a turn, as long as a connection may take; `None` if there was none in that time, or too many wait already.
-    pub async fn leave(&self, key: &K) -> Option<Leave<'_, K>> {
+    pub async fn leave(&self, key: &K) -> Option<Leave<K>> {
         let of_all = self.all.try_turn(key.clone())?;
         let dialling = timeout(timeouts::CONNECT, self.dialling.turn(key.clone()));
         Some(Leave {

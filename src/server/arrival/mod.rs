@@ -46,7 +46,7 @@ pub(super) struct Arrival {
 struct LetIn<'a> {
     session: Session<'a>,
     _place: Place,
-    _share: Option<Box<Turn<'a, IpAddr>>>,
+    _share: Option<Box<Turn<IpAddr>>>,
 }
 
 impl Arrival {
@@ -122,11 +122,11 @@ impl Arrival {
 }
 
 /// A turn among the connections of one client, where these are limited.
-fn share<'a>(
-    admission: &'a Admission,
+fn share(
+    admission: &Admission,
     peer: &Peer,
     shared: &Shared,
-) -> Result<Option<Box<Turn<'a, IpAddr>>>, Full> {
+) -> Result<Option<Box<Turn<IpAddr>>>, Full> {
     // A proxy's connections are those of many clients.
     if peer.is_unnamed || shared.trusted_proxies.contains(peer.address) {
         return Ok(None);
