@@ -167,12 +167,12 @@ impl Metrics {
         }
     }
 
-    /// A request went out on a connection that was idle.
+    /// A request went out on a connection that was there.
     pub fn pool_hit(self) {
         self.count(|counts| &counts.pool_hits);
     }
 
-    /// A request that could have gone out on an idle connection found none.
+    /// A request that could have gone out on a connection that was there had to wait for a new one.
     pub fn pool_miss(self) {
         self.count(|counts| &counts.pool_misses);
     }

@@ -164,7 +164,7 @@ fn dialling(families: &mut Families, counts: &Counts) {
     let pool = families.family(
         "docxy_pool_requests_total",
         Type::Counter,
-        "Requests to upstreams that found an idle connection (hit), found none (miss), or found one dead and went out again (stale).",
+        "Requests to upstreams on a connection that was there (hit), on a new one (miss), and sent again since the first was dead (stale).",
     );
     let results = [
         ("hit", &counts.pool_hits),

@@ -1,6 +1,7 @@
 //! Requests to upstreams: take or dial a connection, send, read the head of the answer, try again where that is safe.
 
 mod ask;
+mod connecting;
 pub mod dial;
 pub mod fault;
 pub mod outage;
@@ -21,22 +22,21 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::time::sleep;
+use socket2::SockRef;
 
 use crate::conn::Conn;
 use crate::conn::body::Body;
-use crate::conn::stream::Stream;
 use crate::egress::Egress;
 use crate::egress::gateway::Gateway;
 use crate::http::uri::Origin;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::registry::reach::Reach;
-use crate::timeouts::Timeouts;
+use crate::timeouts::{self, Timeouts};
 use crate::upstream::ask::{Beginning, ask};
-use crate::upstream::dial::{DialError, Dialler, Shunned};
+use crate::upstream::dial::Dialler;
 use crate::upstream::fault::{Fault, UpstreamError};
-use crate::upstream::outage::{Outages, Standing};
+use crate::upstream::outage::Outages;
 use crate::upstream::pool::{Pool, Pooled};
 use crate::upstream::queue::DialQueue;
 use crate::upstream::reply::Reply;
@@ -207,11 +207,20 @@ impl Client {
             fault,
         };
         // What may not be sent twice goes out on a connection that cannot have grown stale.
-        let may_be_idle = message.over == Over::Any && message.is_repeatable();
-        if let Some(mut pooled) = may_be_idle.then(|| self.take(&key)).flatten() {
+        let mut may_have_served = message.over == Over::Any && message.is_repeatable();
+        loop {
+            let idle = may_have_served.then(|| self.take(&key)).flatten();
+            let mut pooled = match idle {
+                Some(pooled) => pooled,
+                // Apart, so that a request on a connection that stands keeps no room for making one.
+                None => Box::pin(self.connect(&key, may_have_served, message.over, tries))
+                    .await
+                    .map_err(fail)?,
+            };
             match ask(&mut pooled.conn, message).await {
-                Ok(beginning) if beginning.head.status == REQUEST_TIMEOUT => {}
-                Err(Fault::Broken(error)) => {
+                Ok(beginning) if pooled.is_reused() && beginning.head.status == REQUEST_TIMEOUT => {
+                }
+                Err(Fault::Broken(error)) if pooled.is_reused() => {
                     self.log.debug(format_args!(
                         "{origin}: an idle connection was dead: {error}"
                     ));
@@ -220,82 +229,28 @@ impl Client {
                         self.pool().forget(&key);
                     }
                 }
-                Err(Fault::OutOfStep(why)) => {
+                Err(Fault::OutOfStep(why)) if pooled.is_reused() => {
                     self.log.debug(format_args!(
                         "{origin}: on an idle connection came what is no answer: {why}"
                     ));
                 }
                 outcome => {
-                    self.metrics.pool_hit();
+                    if pooled.is_reused() {
+                        self.metrics.pool_hit();
+                    }
                     let beginning = outcome.map_err(fail)?;
                     return Ok(self.reply(key, pooled, beginning));
                 }
             }
             self.metrics.pool_stale();
             tries.count();
-        } else if may_be_idle {
-            self.metrics.pool_miss();
+            may_have_served = false;
         }
-        // Apart, so that a request on a connection that stands keeps no room for making one.
-        let stream = Box::pin(self.connect(&key, message.over, tries)).await;
-        let mut fresh = Pooled::new(Conn::new(stream.map_err(fail)?), Instant::now());
-        let beginning = ask(&mut fresh.conn, message).await.map_err(fail)?;
-        Ok(self.reply(key, fresh, beginning))
     }
 
     /// Closes what has been idle for too long.
     pub fn sweep(&self) {
         self.pool().sweep(Instant::now());
-    }
-
-    /// A new connection, unless one could not be made just now.
-    async fn connect(&self, key: &Key, over: Over, tries: &mut Tries) -> Result<Stream, Fault> {
-        let _leave = self.queue.leave(key).await.ok_or(Fault::Crowded)?;
-        let (mut shunned, mut deadline) = (Shunned::new(), None);
-        loop {
-            let standing = self.standing(key, over);
-            if let Standing::Down(why) = standing {
-                return Err(Fault::Down(why));
-            }
-            let dialled = self.dialler.dial(key, &mut shunned, deadline);
-            let error = match dialled.await {
-                Ok(stream) => {
-                    self.outages.reached(key);
-                    return Ok(stream);
-                }
-                Err(error) => error,
-            };
-            if error.is_ours() {
-                // Whatever it was that ran out, idle connections have some of it.
-                self.pool().clear();
-            }
-            // One that finds out for all says so at once.
-            let may_pass = standing == Standing::Good && error.is_passing();
-            let Some(pause) = may_pass.then(|| tries.again()).flatten() else {
-                self.give_up(key, over, &error);
-                return Err(Fault::Unreachable(error));
-            };
-            let (origin, in_ms) = (&key.origin, pause.as_millis());
-            self.log
-                .debug(format_args!("{origin}: {error}; another try in {in_ms} ms"));
-            sleep(pause).await;
-            deadline = Some(tries.deadline());
-        }
-    }
-
-    fn standing(&self, key: &Key, over: Over) -> Standing {
-        match over {
-            Over::Any => self.outages.standing(key, Instant::now()),
-            Over::Fresh => Standing::Good,
-        }
-    }
-
-    /// Remembers for others that there is no connection.
-    fn give_up(&self, key: &Key, over: Over, error: &DialError) {
-        if over == Over::Any && error.is_the_origins() {
-            let why = error.to_string();
-            self.outages.failed(key.clone(), &why, Instant::now());
-        }
     }
 
     fn reply(&self, key: Key, pooled: Pooled<Conn>, beginning: Beginning) -> Box<Reply> {
@@ -311,6 +266,15 @@ impl Client {
             stall: self.timeouts.body,
             metrics: self.metrics,
         })
+    }
+
+    /// Keeps a connection for those who come next. Nothing may be under way on it.
+    fn give_back(&self, key: Key, mut pooled: Pooled<Conn>, now: Instant) {
+        if !pooled.is_reused() {
+            tell_the_dead(&pooled.conn);
+        }
+        pooled.conn.release();
+        self.pool().put(key, pooled, now);
     }
 
     fn take(&self, key: &Key) -> Option<Pooled<Conn>> {
@@ -335,6 +299,18 @@ fn is_quiet(pooled: &mut Pooled<Conn>, now: Instant) -> bool {
     } else {
         pooled.conn.is_quiet()
     }
+}
+
+/// Makes the kernel break a connection that acknowledges nothing, so that one that a firewall has forgotten while it was
+/// idle is told from a slow server.
+fn tell_the_dead(conn: &Conn) {
+    #[cfg(any(test, fuzzing))]
+    if let crate::conn::stream::Stream::Memory(_) = conn.stream() {
+        return;
+    }
+    let tcp = SockRef::from(conn.stream().tcp());
+    // Without the option such a connection costs the whole wait for an answer.
+    let _ = tcp.set_tcp_user_timeout(Some(timeouts::UNACKNOWLEDGED));
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 /// Idle connections to one key in all pools together; more than a node pulls at once.
 const MAX_IDLE: usize = 64;
 
@@ -64,6 +66,8 @@ impl<C> Pooled<C> {
 pub struct Pool<K, C> {
     /// The newest last. Those whose last connection is in use wait to be swept: it will soon be put back.
     idle: HashMap<K, VecDeque<Pooled<C>>>,
+    /// Who waits for one that is put back, the longest first. Some no longer do.
+    waiting: HashMap<K, VecDeque<oneshot::Sender<Pooled<C>>>>,
     max_idle: usize,
 }
 
@@ -73,6 +77,7 @@ impl<K: Eq + Hash, C> Pool<K, C> {
         let max_idle = (MAX_IDLE / pools.max(1)).max(1);
         Pool {
             idle: HashMap::new(),
+            waiting: HashMap::new(),
             max_idle,
         }
     }
@@ -88,16 +93,52 @@ impl<K: Eq + Hash, C> Pool<K, C> {
         found
     }
 
-    /// Puts a connection back after a request, or drops it if it has served long enough.
+    /// Waits for a connection that is put back, behind those who wait already.
+    pub fn wait(&mut self, key: &K) -> oneshot::Receiver<Pooled<C>>
+    where
+        K: Clone,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let waiting = self.waiting.entry(key.clone()).or_default();
+        if waiting.len() == waiting.capacity() {
+            waiting.retain(|sender| !sender.is_closed());
+        }
+        waiting.push_back(sender);
+        receiver
+    }
+
+    /// Puts a connection back after a request, for whoever waits for one or comes next, or drops it if it has served long
+    /// enough.
     pub fn put(&mut self, key: K, mut pooled: Pooled<C>, now: Instant) {
         pooled.uses += 1;
         if pooled.uses >= MAX_USES || now.duration_since(pooled.born) >= LIFE {
             return;
         }
         pooled.idle_since = now;
+        let Some(pooled) = self.hand_over(&key, pooled) else {
+            return;
+        };
         let idle = self.idle.entry(key).or_default();
         idle.push_back(pooled);
         bound(idle, self.max_idle, now);
+    }
+
+    /// Gives a connection to who has waited for one the longest; back if nobody does.
+    fn hand_over(&mut self, key: &K, mut pooled: Pooled<C>) -> Option<Pooled<C>> {
+        if self.waiting.is_empty() {
+            return Some(pooled);
+        }
+        let Some(waiting) = self.waiting.get_mut(key) else {
+            return Some(pooled);
+        };
+        while let Some(sender) = waiting.pop_front() {
+            match sender.send(pooled) {
+                Ok(()) => return None,
+                Err(back) => pooled = back,
+            }
+        }
+        self.waiting.remove(key);
+        Some(pooled)
     }
 
     /// Drops all idle connections to `key`.
@@ -110,8 +151,12 @@ impl<K: Eq + Hash, C> Pool<K, C> {
         self.idle.clear();
     }
 
-    /// Drops what has been idle for too long, and the oldest of what is too much.
+    /// Drops what has been idle for too long, and the oldest of what is too much, and forgets who no longer waits.
     pub fn sweep(&mut self, now: Instant) {
+        self.waiting.retain(|_, waiting| {
+            waiting.retain(|sender| !sender.is_closed());
+            !waiting.is_empty()
+        });
         self.idle.retain(|_, idle| {
             idle.retain(|pooled| pooled.is_fresh(now));
             bound(idle, self.max_idle, now);
@@ -187,6 +232,34 @@ mod tests {
             (pool.len(), take(&mut pool, "b", now + IDLE_LIFE)),
             (1, Some(2))
         );
+    }
+
+    #[test]
+    fn what_is_put_back_is_for_whoever_has_waited_the_longest() {
+        let now = Instant::now();
+        let mut pool = filled(now, &[]);
+        let mut waiting = ["a", "a", "b", "a"].map(|key| Some(pool.wait(&key)));
+        waiting[0] = None;
+        for conn in 1..=3 {
+            pool.put("a", Pooled::new(conn, now), now);
+        }
+        let had = waiting.map(|one| one.and_then(|mut one| one.try_recv().ok()));
+        let had = had.map(|pooled| pooled.map(|pooled| (pooled.conn, pooled.is_reused())));
+        assert_eq!(had, [None, Some((1, true)), None, Some((2, true))]);
+        assert_eq!((take(&mut pool, "a", now), pool.len()), (Some(3), 0));
+    }
+
+    #[test]
+    fn who_no_longer_waits_is_forgotten() {
+        let mut pool = filled(Instant::now(), &[]);
+        let last = pool.wait(&"a");
+        for _ in 0..1000 {
+            drop(pool.wait(&"a"));
+        }
+        assert!(pool.waiting["a"].capacity() < 64, "while others come");
+        drop(last);
+        pool.sweep(Instant::now());
+        assert!(pool.waiting.is_empty(), "when it is swept");
     }
 
     #[test]

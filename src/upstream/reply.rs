@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use socket2::SockRef;
 use tokio::time::timeout;
 
 use crate::conn::body::{Body, BodyError};
@@ -165,11 +164,7 @@ impl Reply {
             && head.allows_keep_alive()
             && pooled.conn.seems_quiet();
         if in_order {
-            if !pooled.is_reused() {
-                tell_the_dead(&pooled.conn);
-            }
-            pooled.conn.release();
-            client.pool().put(key, pooled, std::time::Instant::now());
+            client.give_back(key, pooled, Instant::now());
         }
     }
 
@@ -191,16 +186,4 @@ impl Reply {
             Err(_) => {}
         }
     }
-}
-
-/// Makes the kernel break a connection that acknowledges nothing, so that one that a firewall has forgotten while it was
-/// idle is told from a slow server.
-fn tell_the_dead(conn: &Conn) {
-    #[cfg(any(test, fuzzing))]
-    if let Stream::Memory(_) = conn.stream() {
-        return;
-    }
-    let tcp = SockRef::from(conn.stream().tcp());
-    // Without the option such a connection costs the whole wait for an answer.
-    let _ = tcp.set_tcp_user_timeout(Some(timeouts::UNACKNOWLEDGED));
 }

@@ -51,6 +51,7 @@ mod pages;
 mod panics;
 mod pool;
 mod pool_races;
+mod pool_waiting;
 mod proxy_protocol;
 mod random_closes;
 mod reaching_out;

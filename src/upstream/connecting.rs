@@ -1,0 +1,157 @@
+//! A connection for a request for which none is idle: a new one, or one that another request gives back before that stands.
+
+use std::pin::Pin;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use crate::conn::Conn;
+use crate::conn::stream::Stream;
+use crate::upstream::dial::{DialError, Shunned};
+use crate::upstream::fault::Fault;
+use crate::upstream::outage::Standing;
+use crate::upstream::pool::Pooled;
+use crate::upstream::queue::Leave;
+use crate::upstream::tries::Tries;
+use crate::upstream::{Client, Key, Over};
+
+/// A connection that is being made, which is so even where the request has another by now.
+#[derive(Default)]
+struct Attempt {
+    leave: Option<Leave<Key>>,
+    dialling: Option<Dialling>,
+}
+
+type Dialling = Pin<Box<dyn Future<Output = (Result<Stream, DialError>, Shunned)> + Send>>;
+
+impl Client {
+    /// A new connection, unless one could not be made just now. Where it `may_have_served`, one will do that is given back
+    /// meanwhile; the new one is for others then.
+    pub(super) async fn connect(
+        &self,
+        key: &Key,
+        may_have_served: bool,
+        over: Over,
+        tries: &mut Tries,
+    ) -> Result<Pooled<Conn>, Fault> {
+        let given_back = may_have_served.then(|| self.pool().wait(key));
+        let mut attempt = Attempt::default();
+        tokio::select! {
+            biased;
+            Some(pooled) = received(given_back) => {
+                self.finish(key.clone(), attempt);
+                Ok(pooled)
+            }
+            made = self.make(key, over, tries, &mut attempt) => {
+                if may_have_served {
+                    self.metrics.pool_miss();
+                }
+                Ok(Pooled::new(Conn::new(made?), Instant::now()))
+            }
+        }
+    }
+
+    async fn make(
+        &self,
+        key: &Key,
+        over: Over,
+        tries: &mut Tries,
+        attempt: &mut Attempt,
+    ) -> Result<Stream, Fault> {
+        attempt.leave = Some(self.queue.leave(key).await.ok_or(Fault::Crowded)?);
+        let (mut shunned, mut deadline) = (Shunned::new(), None);
+        loop {
+            let standing = self.standing(key, over);
+            if let Standing::Down(why) = standing {
+                return Err(Fault::Down(why));
+            }
+            let dialling = self.dial(key, shunned, deadline);
+            let dialled;
+            (dialled, shunned) = attempt.dialling.insert(dialling).await;
+            attempt.dialling = None;
+            let error = match dialled {
+                Ok(stream) => {
+                    self.outages.reached(key);
+                    return Ok(stream);
+                }
+                Err(error) => error,
+            };
+            if error.is_ours() {
+                // Whatever it was that ran out, idle connections have some of it.
+                self.pool().clear();
+            }
+            // One that finds out for all says so at once.
+            let may_pass = standing == Standing::Good && error.is_passing();
+            let Some(pause) = may_pass.then(|| tries.again()).flatten() else {
+                self.give_up(key, over, &error);
+                return Err(Fault::Unreachable(error));
+            };
+            let (origin, in_ms) = (&key.origin, pause.as_millis());
+            self.log
+                .debug(format_args!("{origin}: {error}; another try in {in_ms} ms"));
+            sleep(pause).await;
+            deadline = Some(tries.deadline());
+        }
+    }
+
+    fn dial(
+        &self,
+        key: &Key,
+        mut shunned: Shunned,
+        deadline: Option<tokio::time::Instant>,
+    ) -> Dialling {
+        let (dialler, key) = (std::sync::Arc::clone(&self.dialler), key.clone());
+        Box::pin(async move {
+            let dialled = dialler.dial(&key, &mut shunned, deadline).await;
+            (dialled, shunned)
+        })
+    }
+
+    /// Leaves a connection that has been begun to those who come next. To break it off would cost its server as much, and
+    /// the next request the same again.
+    fn finish(&self, key: Key, attempt: Attempt) {
+        let Some(dialling) = attempt.dialling else {
+            return;
+        };
+        let client = self.with(self.timeouts);
+        tokio::spawn(async move {
+            let _leave = attempt.leave;
+            let (dialled, _) = dialling.await;
+            let origin = &key.origin;
+            match dialled {
+                Ok(stream) => {
+                    client.log.debug(format_args!(
+                        "{origin}: a connection stands for which nobody waits any more: it is kept"
+                    ));
+                    client.outages.reached(&key);
+                    let now = Instant::now();
+                    client.give_back(key, Pooled::new(Conn::new(stream), now), now);
+                }
+                Err(error) => client.log.debug(format_args!(
+                    "{origin}: {error}; nobody waits for it any more"
+                )),
+            }
+        });
+    }
+
+    fn standing(&self, key: &Key, over: Over) -> Standing {
+        match over {
+            Over::Any => self.outages.standing(key, Instant::now()),
+            Over::Fresh => Standing::Good,
+        }
+    }
+
+    /// Remembers for others that there is no connection.
+    fn give_up(&self, key: &Key, over: Over, error: &DialError) {
+        if over == Over::Any && error.is_the_origins() {
+            let why = error.to_string();
+            self.outages.failed(key.clone(), &why, Instant::now());
+        }
+    }
+}
+
+/// What comes, if anything may.
+async fn received<T>(from: Option<oneshot::Receiver<T>>) -> Option<T> {
+    from?.await.ok()
+}
