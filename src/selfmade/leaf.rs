@@ -107,8 +107,8 @@ impl Leaf {
         now: SystemTime,
     ) -> Result<Verdict, SelfMadeError> {
         let (mut made_for, mut wanted) = (self.names.clone(), names.to_vec());
-        made_for.sort();
-        wanted.sort();
+        made_for.sort_unstable();
+        wanted.sort_unstable();
         if made_for != wanted {
             return Ok(Verdict::OtherNames);
         }

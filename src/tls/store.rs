@@ -49,7 +49,7 @@ impl CertSet {
         let wildcard = self.wildcard.iter();
         let wildcard = wildcard.map(|(parent, key)| (format!("*.{parent}"), key));
         let mut named: Vec<_> = exact.chain(wildcard).collect();
-        named.sort_by(|(one, _), (other, _)| one.cmp(other));
+        named.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         named.push(("*".to_owned(), &self.default));
         let mut each: Vec<(String, &Arc<CertifiedKey>)> = Vec::new();
         for (name, key) in named {

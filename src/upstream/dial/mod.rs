@@ -235,8 +235,10 @@ async fn connect(
 
 /// Families in turn, and those last whose TLS has failed.
 fn order(addresses: &[IpAddr], shunned: &Shunned) -> Vec<IpAddr> {
-    let mut order = in_turns(addresses);
-    order.sort_by_key(|address| shunned.contains(address));
+    let (last, mut order): (Vec<_>, Vec<_>) = in_turns(addresses)
+        .into_iter()
+        .partition(|address| shunned.contains(address));
+    order.extend(last);
     order
 }
 
