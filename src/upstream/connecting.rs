@@ -14,7 +14,7 @@ use crate::upstream::outage::Standing;
 use crate::upstream::pool::Pooled;
 use crate::upstream::queue::Leave;
 use crate::upstream::tries::Tries;
-use crate::upstream::{Client, Key, Over};
+use crate::upstream::{Client, Key, Over, unattended};
 
 /// A connection that is being made, which is so even where the request has another by now.
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl Client {
         over: Over,
         tries: &mut Tries,
     ) -> Result<Pooled<Conn>, Fault> {
-        let given_back = may_have_served.then(|| self.pool().wait(key));
+        let given_back = may_have_served.then(|| self.pool().wait(key.clone()));
         let mut attempt = Attempt::default();
         tokio::select! {
             biased;
@@ -115,7 +115,7 @@ impl Client {
             return;
         };
         let client = self.with(self.timeouts);
-        tokio::spawn(async move {
+        unattended(Box::pin(async move {
             let _leave = attempt.leave;
             let (dialled, _) = dialling.await;
             let origin = &key.origin;
@@ -132,7 +132,7 @@ impl Client {
                     "{origin}: {error}; nobody waits for it any more"
                 )),
             }
-        });
+        }));
     }
 
     fn standing(&self, key: &Key, over: Over) -> Standing {

@@ -19,6 +19,7 @@ pub mod tunnel;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -299,6 +300,11 @@ fn is_quiet(pooled: &mut Pooled<Conn>, now: Instant) -> bool {
     } else {
         pooled.conn.is_quiet()
     }
+}
+
+/// Goes on with what no request waits for. All of it is one kind of task, of which each is some kilobytes of code.
+fn unattended(work: Pin<Box<dyn Future<Output = ()> + Send>>) {
+    tokio::spawn(work);
 }
 
 /// Makes the kernel break a connection that acknowledges nothing, so that one that a firewall has forgotten while it was

@@ -1,4 +1,5 @@
-//! Idle connections by whom they lead to: the last one in is the first one out, since it is the likeliest to be alive.
+//! Idle connections by whom they lead to: the last one in is the first one out, since it is the likeliest to be alive. While
+//! anyone waits for one, none is idle.
 //!
 //! Knows neither HTTP nor a clock: what is kept is a value, and the time a parameter.
 
@@ -61,14 +62,20 @@ impl<C> Pooled<C> {
     }
 }
 
-/// Idle connections.
+/// Idle connections, and who waits for one.
 #[derive(Debug)]
 pub struct Pool<K, C> {
-    /// The newest last. Those whose last connection is in use wait to be swept: it will soon be put back.
-    idle: HashMap<K, VecDeque<Pooled<C>>>,
-    /// Who waits for one that is put back, the longest first. Some no longer do.
-    waiting: HashMap<K, VecDeque<oneshot::Sender<Pooled<C>>>>,
+    lines: HashMap<K, Line<C>>,
     max_idle: usize,
+}
+
+/// What there is for one key. It is there until it is swept: a connection that is in use will soon be put back.
+#[derive(Debug)]
+struct Line<C> {
+    /// The newest last.
+    idle: VecDeque<Pooled<C>>,
+    /// Who waits for one that is put back, the longest first. Some no longer do.
+    waiting: VecDeque<oneshot::Sender<Pooled<C>>>,
 }
 
 impl<K: Eq + Hash, C> Pool<K, C> {
@@ -76,15 +83,14 @@ impl<K: Eq + Hash, C> Pool<K, C> {
     pub fn shared_by(pools: usize) -> Pool<K, C> {
         let max_idle = (MAX_IDLE / pools.max(1)).max(1);
         Pool {
-            idle: HashMap::new(),
-            waiting: HashMap::new(),
+            lines: HashMap::new(),
             max_idle,
         }
     }
 
     /// Takes the connection that was put back last, if it is not too old.
     pub fn take(&mut self, key: &K, now: Instant) -> Option<Pooled<C>> {
-        let idle = self.idle.get_mut(key)?;
+        let idle = &mut self.lines.get_mut(key)?.idle;
         let found = idle.pop_back().filter(|pooled| pooled.is_fresh(now));
         if found.is_none() {
             // The newest is too old, so all are.
@@ -94,12 +100,9 @@ impl<K: Eq + Hash, C> Pool<K, C> {
     }
 
     /// Waits for a connection that is put back, behind those who wait already.
-    pub fn wait(&mut self, key: &K) -> oneshot::Receiver<Pooled<C>>
-    where
-        K: Clone,
-    {
+    pub fn wait(&mut self, key: K) -> oneshot::Receiver<Pooled<C>> {
         let (sender, receiver) = oneshot::channel();
-        let waiting = self.waiting.entry(key.clone()).or_default();
+        let waiting = &mut self.line(key).waiting;
         if waiting.len() == waiting.capacity() {
             waiting.retain(|sender| !sender.is_closed());
         }
@@ -115,63 +118,63 @@ impl<K: Eq + Hash, C> Pool<K, C> {
             return;
         }
         pooled.idle_since = now;
-        let Some(pooled) = self.hand_over(&key, pooled) else {
-            return;
-        };
-        let idle = self.idle.entry(key).or_default();
-        idle.push_back(pooled);
-        bound(idle, self.max_idle, now);
-    }
-
-    /// Gives a connection to who has waited for one the longest; back if nobody does.
-    fn hand_over(&mut self, key: &K, mut pooled: Pooled<C>) -> Option<Pooled<C>> {
-        if self.waiting.is_empty() {
-            return Some(pooled);
-        }
-        let Some(waiting) = self.waiting.get_mut(key) else {
-            return Some(pooled);
-        };
-        while let Some(sender) = waiting.pop_front() {
+        let max_idle = self.max_idle;
+        let line = self.line(key);
+        while let Some(sender) = line.waiting.pop_front() {
             match sender.send(pooled) {
-                Ok(()) => return None,
+                Ok(()) => return,
                 Err(back) => pooled = back,
             }
         }
-        self.waiting.remove(key);
-        Some(pooled)
+        line.idle.push_back(pooled);
+        bound(&mut line.idle, max_idle, now);
     }
 
     /// Drops all idle connections to `key`.
     pub fn forget(&mut self, key: &K) {
-        self.idle.remove(key);
+        if let Some(line) = self.lines.get_mut(key) {
+            line.idle.clear();
+        }
     }
 
     /// Drops all that is idle.
     pub fn clear(&mut self) {
-        self.idle.clear();
+        for line in self.lines.values_mut() {
+            line.idle.clear();
+        }
     }
 
     /// Drops what has been idle for too long, and the oldest of what is too much, and forgets who no longer waits.
     pub fn sweep(&mut self, now: Instant) {
-        self.waiting.retain(|_, waiting| {
-            waiting.retain(|sender| !sender.is_closed());
-            !waiting.is_empty()
-        });
-        self.idle.retain(|_, idle| {
+        self.lines.retain(|_, Line { idle, waiting }| {
             idle.retain(|pooled| pooled.is_fresh(now));
             bound(idle, self.max_idle, now);
-            !idle.is_empty()
+            waiting.retain(|sender| !sender.is_closed());
+            !(idle.is_empty() && waiting.is_empty())
         });
+    }
+
+    fn line(&mut self, key: K) -> &mut Line<C> {
+        self.lines.entry(key).or_default()
     }
 
     /// How many connections are idle.
     pub fn len(&self) -> usize {
-        self.idle.values().map(VecDeque::len).sum()
+        self.lines.values().map(|line| line.idle.len()).sum()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.idle.values().all(VecDeque::is_empty)
+        self.lines.values().all(|line| line.idle.is_empty())
+    }
+}
+
+impl<C> Default for Line<C> {
+    fn default() -> Line<C> {
+        Line {
+            idle: VecDeque::new(),
+            waiting: VecDeque::new(),
+        }
     }
 }
 
@@ -238,7 +241,7 @@ mod tests {
     fn what_is_put_back_is_for_whoever_has_waited_the_longest() {
         let now = Instant::now();
         let mut pool = filled(now, &[]);
-        let mut waiting = ["a", "a", "b", "a"].map(|key| Some(pool.wait(&key)));
+        let mut waiting = ["a", "a", "b", "a"].map(|key| Some(pool.wait(key)));
         waiting[0] = None;
         for conn in 1..=3 {
             pool.put("a", Pooled::new(conn, now), now);
@@ -252,14 +255,14 @@ mod tests {
     #[test]
     fn who_no_longer_waits_is_forgotten() {
         let mut pool = filled(Instant::now(), &[]);
-        let last = pool.wait(&"a");
+        let last = pool.wait("a");
         for _ in 0..1000 {
-            drop(pool.wait(&"a"));
+            drop(pool.wait("a"));
         }
-        assert!(pool.waiting["a"].capacity() < 64, "while others come");
+        assert!(pool.lines["a"].waiting.capacity() < 64, "while others come");
         drop(last);
         pool.sweep(Instant::now());
-        assert!(pool.waiting.is_empty(), "when it is swept");
+        assert!(pool.lines.is_empty(), "when it is swept");
     }
 
     #[test]

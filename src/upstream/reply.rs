@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::registry::reach::{Reach, classify, classify_unseen};
 use crate::timeouts;
 use crate::upstream::pool::Pooled;
-use crate::upstream::{Client, Key};
+use crate::upstream::{Client, Key, unattended};
 
 /// A body that docxy has no use for is read to its end if it is no longer than this; a new connection costs more.
 const WORTH_DRAINING: u64 = 64 * 1024;
@@ -175,13 +175,13 @@ impl Reply {
             Ok(true) => self.recycle(client),
             Ok(false) => {
                 let client = Arc::clone(client);
-                tokio::spawn(async move {
+                unattended(Box::pin(async move {
                     let (body, conn) = (&mut self.body, &mut self.pooled.conn);
                     let drain = body.drain(conn, WORTH_DRAINING, timeouts::DISCARD);
                     if let Ok(Ok(true)) = timeout(timeouts::DISCARD, drain).await {
                         self.recycle(&client);
                     }
-                });
+                }));
             }
             Err(_) => {}
         }
