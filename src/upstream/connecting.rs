@@ -1,10 +1,11 @@
 //! A connection for a request for which none is idle: a new one, or one that another request gives back before that stands.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{self, sleep};
 
 use crate::conn::Conn;
 use crate::conn::stream::Stream;
@@ -35,21 +36,29 @@ impl Client {
         over: Over,
         tries: &mut Tries,
     ) -> Result<Pooled<Conn>, Fault> {
-        let given_back = may_have_served.then(|| self.pool().wait(key.clone()));
+        let mut given_back = may_have_served.then(|| self.pool().wait(key.clone()));
         let mut attempt = Attempt::default();
-        tokio::select! {
+        let made = tokio::select! {
             biased;
-            Some(pooled) = received(given_back) => {
+            // First, so that whoever may dial does: where requests outnumber connections, these grow more.
+            made = self.make(key, over, tries, &mut attempt) => made,
+            Some(pooled) = received(&mut given_back) => {
                 self.finish(key.clone(), attempt);
-                Ok(pooled)
+                return Ok(pooled);
             }
-            made = self.make(key, over, tries, &mut attempt) => {
-                if may_have_served {
-                    self.metrics.pool_miss();
-                }
-                Ok(Pooled::new(Conn::new(made?), Instant::now()))
+        };
+        let made = made.map(|stream| Pooled::new(Conn::new(stream), Instant::now()));
+        if let Some(pooled) = given_back.and_then(|mut given_back| given_back.try_recv().ok()) {
+            // Both at once.
+            if let Ok(made) = made {
+                self.give_back(key.clone(), made, Instant::now());
             }
+            return Ok(pooled);
         }
+        if may_have_served {
+            self.metrics.pool_miss();
+        }
+        made
     }
 
     async fn make(
@@ -95,13 +104,8 @@ impl Client {
         }
     }
 
-    fn dial(
-        &self,
-        key: &Key,
-        mut shunned: Shunned,
-        deadline: Option<tokio::time::Instant>,
-    ) -> Dialling {
-        let (dialler, key) = (std::sync::Arc::clone(&self.dialler), key.clone());
+    fn dial(&self, key: &Key, mut shunned: Shunned, deadline: Option<time::Instant>) -> Dialling {
+        let (dialler, key) = (Arc::clone(&self.dialler), key.clone());
         Box::pin(async move {
             let dialled = dialler.dial(&key, &mut shunned, deadline).await;
             (dialled, shunned)
@@ -152,6 +156,64 @@ impl Client {
 }
 
 /// What comes, if anything may.
-async fn received<T>(from: Option<oneshot::Receiver<T>>) -> Option<T> {
-    from?.await.ok()
+async fn received<T>(from: &mut Option<oneshot::Receiver<T>>) -> Option<T> {
+    from.as_mut()?.await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::pin::pin;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::conn::{at_once, memory};
+    use crate::egress::{Egress, EgressSettings};
+    use crate::http::uri::Origin;
+    use crate::log::{Format, Level, Log};
+    use crate::timeouts::Timeouts;
+    use crate::upstream::scripted::{self, Network};
+
+    const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// A client whose connections stand at once, and to whom they lead.
+    fn client() -> (Client, Key) {
+        scripted::set(Some(Network {
+            lookup: |_| vec![ADDRESS],
+            connect: Box::new(|_, _| Ok(memory::pair(1, ADDRESS).0)),
+        }));
+        let patience = Duration::from_secs(1);
+        let timeouts = Timeouts {
+            body: patience,
+            client: patience,
+        };
+        let key = Key {
+            origin: Origin::parse("http://registry.test").unwrap(),
+            egress: Egress::open(&EgressSettings::default()).unwrap(),
+            reach: None,
+        };
+        (
+            Client::new(timeouts, Log::new(Level::Off, Format::Text)),
+            key,
+        )
+    }
+
+    #[tokio::test]
+    async fn whoever_may_dial_does_even_where_another_is_given_back() {
+        let (client, key) = client();
+        let mut turns = Vec::new();
+        while let Poll::Ready(turn) = at_once(pin!(client.queue.leave(&key))).await {
+            turns.push(turn.expect("a turn"));
+        }
+        let mut tries = Tries::new();
+        let mut waiting = pin!(client.connect(&key, true, Over::Any, &mut tries));
+        assert!(at_once(waiting.as_mut()).await.is_pending());
+        let (used, now) = (memory::pair(1, ADDRESS).0, Instant::now());
+        let used = Pooled::new(Conn::new(Stream::Memory(used)), now);
+        client.give_back(key.clone(), used, now);
+        turns.pop();
+        assert!(waiting.await.unwrap().is_reused());
+        assert_eq!(client.pool().len(), 1, "that was made");
+    }
 }
