@@ -8,12 +8,12 @@ use crate::wire::answer::Act;
 use crate::wire::tunnel::{OK, Proxy, Then};
 use crate::wire::{Answer, Ask, Client, Gate, Server};
 
-/// The way to a server, on which the second connection has to wait.
+/// The way to a server, on which all connections but the first have to wait.
 struct Narrows {
     proxy: Proxy,
-    /// That the second has been begun.
+    /// That one of them has been begun.
     begun: Gate,
-    /// That it may go on.
+    /// That they may go on.
     open: Gate,
 }
 
@@ -28,7 +28,7 @@ impl Narrows {
         let made = AtomicUsize::new(0);
         let proxy = Proxy::connect(move |head| {
             let is_there = head.contains(&authority);
-            if is_there && made.fetch_add(1, Ordering::SeqCst) == 1 {
+            if is_there && made.fetch_add(1, Ordering::SeqCst) > 0 {
                 held.0.open();
                 held.1.wait();
             }
@@ -110,6 +110,27 @@ fn it_takes_what_another_gives_back_and_leaves_what_was_begun_for_it_to_others()
     let mut last = connections(&registry).split_off(2);
     last.sort_unstable();
     assert_eq!((last, narrows.proxy.heads().len()), (vec![0, 1], 2));
+}
+
+#[test]
+fn a_crowd_is_served_by_the_one_connection_that_there_is() {
+    let first = Gate::new();
+    let registry = gated([(0, &first)]);
+    let narrows = Narrows::before(&registry);
+    let docxy = narrows.docxy(&registry, &[]);
+    let one = asking(&docxy, &Ask::get(MANIFEST));
+    registry.wait_for_requests(1);
+    // More than may dial at a time.
+    let crowd: Vec<Client> = (0..300)
+        .map(|_| asking(&docxy, &Ask::get(MANIFEST)))
+        .collect();
+    narrows.begun.wait();
+    first.open();
+    for client in std::iter::once(one).chain(crowd) {
+        is_answered(client);
+    }
+    assert_eq!(connections(&registry), [0; 301]);
+    narrows.open.open();
 }
 
 #[test]
