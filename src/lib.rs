@@ -16,9 +16,9 @@
 //! 4. [`forward`](proxy::forward) asks the upstream, follows redirects to the CDN and begins the client's answer;
 //!    [`token`](proxy::token) does the same for tokens, at the [`realm`](proxy::realm) that the upstream announced or that
 //!    [`discover`](proxy::discover) finds. What is [mounted](registry::table::mounts) goes to its origin as it is.
-//! 5. [`upstream`] takes a connection from the [`pool`](upstream::pool) or [dials](upstream::dial) one, sends, and reads the
-//!    head of the answer, by the way that its [`egress`] says. It [tries](upstream::tries) again where that is safe, unless there is an
-//!    [`outage`](upstream::outage).
+//! 5. [`upstream`] takes a connection from the [`pool`](upstream::pool) or [dials](upstream::dial) one, whichever it has
+//!    first, sends, and reads the head of the answer, by the way that its [`egress`] says. It [tries](upstream::tries) again
+//!    where that is safe, unless there is an [`outage`](upstream::outage).
 //! 6. [`relay`](server::relay) moves the body from the one connection to the other, one buffer at a time or through a
 //!    [pipe](conn::splice). A blob that breaks off is [resumed](proxy::resume), so that the client sees one body.
 //!

@@ -52,7 +52,7 @@ impl<C> Pooled<C> {
         now.duration_since(self.idle_since)
     }
 
-    /// Whether the connection has carried a request before.
+    /// Whether the connection was put back before, as after a request.
     pub fn is_reused(&self) -> bool {
         self.uses > 0
     }
@@ -110,8 +110,8 @@ impl<K: Eq + Hash, C> Pool<K, C> {
         receiver
     }
 
-    /// Puts a connection back after a request, for whoever waits for one or comes next, or drops it if it has served long
-    /// enough.
+    /// Puts a connection back after a request, or one that was made for a request and not needed, for whoever waits for one
+    /// or comes next; drops it if it has served long enough.
     pub fn put(&mut self, key: K, mut pooled: Pooled<C>, now: Instant) {
         pooled.uses += 1;
         if pooled.uses >= MAX_USES || now.duration_since(pooled.born) >= LIFE {
