@@ -164,11 +164,15 @@ impl Stream {
 async fn failed(tcp: &TcpStream) {
     // To wait for anything at all costs half of what it costs to wait for a failure alone, and mostly nothing comes.
     let _ = poll_fn(|cx| tcp.poll_read_ready(cx)).await;
-    while let Ok(ready) = tcp.ready(Interest::ERROR).await {
-        if ready.is_error() {
-            return;
+    // Apart, so that whoever waits keeps no room for that either.
+    Box::pin(async {
+        while let Ok(ready) = tcp.ready(Interest::ERROR).await {
+            if ready.is_error() {
+                return;
+            }
         }
-    }
+    })
+    .await;
 }
 
 fn has_nothing(tcp: &TcpStream) -> bool {
