@@ -210,14 +210,8 @@ impl Client {
         // What may not be sent twice goes out on a connection that cannot have grown stale.
         let mut may_have_served = message.over == Over::Any && message.is_repeatable();
         loop {
-            let idle = may_have_served.then(|| self.take(&key)).flatten();
-            let mut pooled = match idle {
-                Some(pooled) => pooled,
-                // Apart, so that a request on a connection that stands keeps no room for making one.
-                None => Box::pin(self.connect(&key, may_have_served, message.over, tries))
-                    .await
-                    .map_err(fail)?,
-            };
+            let connection = self.connection(&key, may_have_served, message.over, tries);
+            let mut pooled = connection.await.map_err(fail)?;
             match ask(&mut pooled.conn, message).await {
                 Ok(beginning) if pooled.is_reused() && beginning.head.status == REQUEST_TIMEOUT => {
                 }
@@ -247,6 +241,20 @@ impl Client {
             tries.count();
             may_have_served = false;
         }
+    }
+
+    async fn connection(
+        &self,
+        key: &Key,
+        may_have_served: bool,
+        over: Over,
+        tries: &mut Tries,
+    ) -> Result<Pooled<Conn>, Fault> {
+        if let Some(idle) = may_have_served.then(|| self.take(key)).flatten() {
+            return Ok(idle);
+        }
+        // Apart, so that a request on a connection that stands keeps no room for making one.
+        Box::pin(self.connect(key, may_have_served, over, tries)).await
     }
 
     /// Closes what has been idle for too long.
