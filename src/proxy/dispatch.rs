@@ -30,7 +30,7 @@ impl Proxy {
                 Some(text) => Ok(Response::Own(Answer::metrics(text))),
                 None => Err(RouteError::NotFound.into()),
             },
-            // Apart, as tokens are: a request for content, of which there are many at once, keeps no room for them.
+            // Apart, as tokens and mounts are: a request for content, of which there are many at once, keeps no room for them.
             Route::SharedPing => Box::pin(self.shared_ping(request, trace)).await,
             Route::Ping { upstream, place } => {
                 let response = Box::pin(self.ping(request, *upstream, place, trace)).await;
@@ -61,7 +61,7 @@ impl Proxy {
                 let response = self.forward(&mut journey, None, trace).await;
                 response.map_err(|answer| in_namespace(answer, place))
             }
-            Route::Mounted(mounted) => self.mounted(request, mounted, trace).await,
+            Route::Mounted(mounted) => Box::pin(self.mounted(request, mounted, trace)).await,
             Route::Token(route) => Box::pin(self.token(request, route, form, trace)).await,
         };
         response.unwrap_or_else(Response::Own)
