@@ -185,9 +185,10 @@ impl Client {
 
     /// Sends a request to `origin`, by the way of `egress`, and reads the head of its answer; interim answers are passed over.
     ///
-    /// With a `reach`, only addresses within it are dialled. A GET or HEAD without body that fails on a reused connection
-    /// before any byte of its answer is sent once more, on a fresh connection. One for which there is no connection is
-    /// tried again as far as `tries` allow.
+    /// With a `reach`, only addresses within it are dialled. A GET or HEAD without body goes out on a connection that is
+    /// idle, or else on the first that is made or given back; if it fails on one that was there, before any byte of its
+    /// answer, it is sent once more, on a fresh one. A request for which there is no connection is tried again as far as
+    /// `tries` allow.
     pub async fn send(
         &self,
         origin: &Origin,
