@@ -1,17 +1,9 @@
 //! Upstream connections: reused when in order, replaced without the client's noticing when stale.
 
-use crate::stand::{MANIFEST, ask, get, settled, with_one_worker};
+use crate::stand::{MANIFEST, ask, connections, get, settled, with_one_worker};
 use crate::wire::answer::Act;
 use crate::wire::tls::Identity;
 use crate::wire::{Answer, Ask, Client, Gate, Request, Server};
-
-fn connections(registry: &Server) -> Vec<usize> {
-    registry
-        .requests()
-        .iter()
-        .map(|request| request.connection)
-        .collect()
-}
 
 #[test]
 fn requests_of_several_clients_share_a_connection() {

@@ -6,14 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::docxy::Docxy;
-use crate::stand::{MANIFEST, ask, settled, with_one_worker};
+use crate::stand::{MANIFEST, ask, connections, settled, with_one_worker};
 use crate::wire::answer::Act;
 use crate::wire::{Answer, Ask, Client, Gate, Server};
-
-fn connections(server: &Server) -> Vec<usize> {
-    let requests = server.requests();
-    requests.iter().map(|request| request.connection).collect()
-}
 
 /// Answers `hello`, but in this way the second time that it is asked over its first connection.
 fn second_time(other: Answer) -> Server {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::docxy::Docxy;
-use crate::stand::{MANIFEST, settled, with_one_worker};
+use crate::stand::{MANIFEST, connections, settled, with_one_worker};
 use crate::wire::answer::Act;
 use crate::wire::tunnel::{OK, Proxy, Then};
 use crate::wire::{Answer, Ask, Client, Gate, Server};
@@ -20,24 +20,15 @@ struct Narrows {
 impl Narrows {
     fn before(server: &Server) -> Narrows {
         let (begun, open) = (Gate::new(), Gate::new());
-        let (held, addr, authority) = (
-            (begun.clone(), open.clone()),
-            server.addr(),
-            server.authority(),
-        );
+        let (held, narrow) = ((begun.clone(), open.clone()), server.authority());
         let made = AtomicUsize::new(0);
         let proxy = Proxy::connect(move |head| {
-            let is_there = head.contains(&authority);
-            if is_there && made.fetch_add(1, Ordering::SeqCst) > 0 {
+            let to = head.split(' ').nth(1).expect("where to");
+            if to == narrow && made.fetch_add(1, Ordering::SeqCst) > 0 {
                 held.0.open();
                 held.1.wait();
             }
-            let authority = head.split(' ').nth(1).expect("where to");
-            let to = if is_there {
-                addr
-            } else {
-                authority.parse().expect("an address")
-            };
+            let to = to.parse().expect("an address");
             (OK.to_vec(), Then::Tunnel(to))
         });
         Narrows { proxy, begun, open }
@@ -76,11 +67,6 @@ fn asking(docxy: &Docxy, ask: &Ask) -> Client {
 fn is_answered(mut client: Client) {
     assert_eq!(client.receive("GET").complete().text(), "hello");
     assert_eq!(client.ask(&Ask::get("/health")).status(), 200);
-}
-
-fn connections(server: &Server) -> Vec<usize> {
-    let requests = server.requests();
-    requests.iter().map(|request| request.connection).collect()
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::blob_server::Blob;
 use crate::docxy::Docxy;
-use crate::stand::{MANIFEST, ask, before, before_with, blob, get, settled, with_one_worker};
+use crate::stand::{
+    MANIFEST, ask, before, before_with, blob, connections, get, settled, with_one_worker,
+};
 use crate::wire::answer::Act;
 use crate::wire::{Answer, Ask, Client, Gate, Request, Server, noise};
 
@@ -209,9 +211,7 @@ fn what_is_idle_beside_the_broken_connection_is_not_trusted() {
     assert_eq!(settled(&docxy, &Ask::get(MANIFEST)).text(), "hello");
     gate.open();
     assert_eq!(client.take(8).unwrap(), b"halfrest");
-    let requests = registry.requests();
-    let connections: Vec<_> = requests.iter().map(|request| request.connection).collect();
-    assert_eq!(connections, [0, 1, 2]);
+    assert_eq!(connections(&registry), [0, 1, 2]);
 }
 
 #[test]

@@ -56,6 +56,12 @@ pub fn settled(docxy: &Docxy, ask: &Ask) -> Response {
     response
 }
 
+/// Over which connection each request came to a server, by their numbers.
+pub fn connections(server: &Server) -> Vec<usize> {
+    let requests = server.requests();
+    requests.iter().map(|request| request.connection).collect()
+}
+
 /// One GET.
 pub fn get(docxy: &Docxy, target: &str) -> Response {
     ask(docxy, &Ask::get(target))
