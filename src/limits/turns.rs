@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub struct Turns<K: Eq + Hash + Clone> {
     of_each: usize,
-    left: Arc<Table<K>>,
+    table: Arc<Table<K>>,
 }
 
 /// What is left to each key that has a turn or waits for one.
@@ -32,7 +32,7 @@ impl<K: Eq + Hash + Clone> Turns<K> {
     pub fn new(of_each: usize) -> Turns<K> {
         Turns {
             of_each: of_each.min(Semaphore::MAX_PERMITS),
-            left: Arc::default(),
+            table: Arc::default(),
         }
     }
 
@@ -52,12 +52,12 @@ impl<K: Eq + Hash + Clone> Turns<K> {
     }
 
     fn waiting(&self, key: K) -> Turn<K> {
-        let mut table = locked(&self.left);
+        let mut table = locked(&self.table);
         let left = table
             .entry(key.clone())
             .or_insert_with(|| Arc::new(Semaphore::new(self.of_each)));
         Turn {
-            table: Arc::clone(&self.left),
+            table: Arc::clone(&self.table),
             key,
             left: Arc::clone(left),
             permit: None,
@@ -73,7 +73,7 @@ fn locked<K>(table: &Table<K>) -> MutexGuard<'_, HashMap<K, Arc<Semaphore>>> {
 impl<K: Eq + Hash + Clone> Turns<K> {
     /// Whether no key is remembered.
     pub fn is_empty(&self) -> bool {
-        locked(&self.left).is_empty()
+        locked(&self.table).is_empty()
     }
 }
 
