@@ -1,4 +1,4 @@
-//! A connection for a request for which none is idle: a new one, or one that another request gives back before that stands.
+//! A connection for a request: one that is idle, or else a new one, or one that another request gives back before that stands.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +8,6 @@ use tokio::sync::oneshot;
 use tokio::time::{self, sleep};
 
 use crate::conn::Conn;
-use crate::conn::stream::Stream;
 use crate::upstream::dial::{DialError, Shunned};
 use crate::upstream::fault::Fault;
 use crate::upstream::outage::Standing;
@@ -24,12 +23,27 @@ struct Attempt {
     dialling: Option<Dialling>,
 }
 
-type Dialling = Pin<Box<dyn Future<Output = (Result<Stream, DialError>, Shunned)> + Send>>;
+type Dialling = Pin<Box<dyn Future<Output = (Result<Pooled<Conn>, DialError>, Shunned)> + Send>>;
 
 impl Client {
+    /// A connection, new where it may not have served.
+    pub(super) async fn connection(
+        &self,
+        key: &Key,
+        may_have_served: bool,
+        over: Over,
+        tries: &mut Tries,
+    ) -> Result<Pooled<Conn>, Fault> {
+        if may_have_served && let Some(idle) = self.take(key) {
+            return Ok(idle);
+        }
+        // Apart, so that a request on a connection that stands keeps no room for making one.
+        Box::pin(self.connect(key, may_have_served, over, tries)).await
+    }
+
     /// A new connection, unless one could not be made just now. Where it `may_have_served`, one will do that is given back
     /// meanwhile; the new one is for others then.
-    pub(super) async fn connect(
+    async fn connect(
         &self,
         key: &Key,
         may_have_served: bool,
@@ -47,7 +61,6 @@ impl Client {
                 return Ok(pooled);
             }
         };
-        let made = made.map(|stream| Pooled::new(Conn::new(stream), Instant::now()));
         if let Some(pooled) = given_back.and_then(|mut given_back| given_back.try_recv().ok()) {
             // Both at once.
             if let Ok(made) = made {
@@ -67,7 +80,7 @@ impl Client {
         over: Over,
         tries: &mut Tries,
         attempt: &mut Attempt,
-    ) -> Result<Stream, Fault> {
+    ) -> Result<Pooled<Conn>, Fault> {
         attempt.leave = Some(self.queue.leave(key).await.ok_or(Fault::Crowded)?);
         let (mut shunned, mut deadline) = (Shunned::new(), None);
         loop {
@@ -80,10 +93,7 @@ impl Client {
             (dialled, shunned) = attempt.dialling.insert(dialling).await;
             attempt.dialling = None;
             let error = match dialled {
-                Ok(stream) => {
-                    self.outages.reached(key);
-                    return Ok(stream);
-                }
+                Ok(made) => return Ok(made),
                 Err(error) => error,
             };
             if error.is_ours() {
@@ -105,10 +115,15 @@ impl Client {
     }
 
     fn dial(&self, key: &Key, mut shunned: Shunned, deadline: Option<time::Instant>) -> Dialling {
-        let (dialler, key) = (Arc::clone(&self.dialler), key.clone());
+        let (dialler, outages) = (Arc::clone(&self.dialler), Arc::clone(&self.outages));
+        let key = key.clone();
         Box::pin(async move {
             let dialled = dialler.dial(&key, &mut shunned, deadline).await;
-            (dialled, shunned)
+            let made = dialled.map(|stream| {
+                outages.reached(&key);
+                Pooled::new(Conn::new(stream), Instant::now())
+            });
+            (made, shunned)
         })
     }
 
@@ -121,16 +136,14 @@ impl Client {
         let client = self.with(self.timeouts);
         unattended(Box::pin(async move {
             let _leave = attempt.leave;
-            let (dialled, _) = dialling.await;
+            let (made, _) = dialling.await;
             let origin = &key.origin;
-            match dialled {
-                Ok(stream) => {
+            match made {
+                Ok(made) => {
                     client.log.debug(format_args!(
                         "{origin}: a connection stands for which nobody waits any more: it is kept"
                     ));
-                    client.outages.reached(&key);
-                    let now = Instant::now();
-                    client.give_back(key, Pooled::new(Conn::new(stream), now), now);
+                    client.give_back(key, made, Instant::now());
                 }
                 Err(error) => client.log.debug(format_args!(
                     "{origin}: {error}; nobody waits for it any more"
@@ -168,6 +181,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::conn::stream::Stream;
     use crate::conn::{at_once, memory};
     use crate::egress::{Egress, EgressSettings};
     use crate::http::uri::Origin;

@@ -213,49 +213,43 @@ impl Client {
         loop {
             let connection = self.connection(&key, may_have_served, message.over, tries);
             let mut pooled = connection.await.map_err(fail)?;
-            match ask(&mut pooled.conn, message).await {
-                Ok(beginning) if pooled.is_reused() && beginning.head.status == REQUEST_TIMEOUT => {
+            let outcome = ask(&mut pooled.conn, message).await;
+            if pooled.is_reused() {
+                if self.had_grown_stale(&key, &outcome) {
+                    self.metrics.pool_stale();
+                    tries.count();
+                    may_have_served = false;
+                    continue;
                 }
-                Err(Fault::Broken(error)) if pooled.is_reused() => {
-                    self.log.debug(format_args!(
-                        "{origin}: an idle connection was dead: {error}"
-                    ));
-                    if error.kind() == io::ErrorKind::TimedOut {
-                        // Whatever has forgotten this one has forgotten those that were idle beside it.
-                        self.pool().forget(&key);
-                    }
-                }
-                Err(Fault::OutOfStep(why)) if pooled.is_reused() => {
-                    self.log.debug(format_args!(
-                        "{origin}: on an idle connection came what is no answer: {why}"
-                    ));
-                }
-                outcome => {
-                    if pooled.is_reused() {
-                        self.metrics.pool_hit();
-                    }
-                    let beginning = outcome.map_err(fail)?;
-                    return Ok(self.reply(key, pooled, beginning));
-                }
+                self.metrics.pool_hit();
             }
-            self.metrics.pool_stale();
-            tries.count();
-            may_have_served = false;
+            return Ok(self.reply(key, pooled, outcome.map_err(fail)?));
         }
     }
 
-    async fn connection(
-        &self,
-        key: &Key,
-        may_have_served: bool,
-        over: Over,
-        tries: &mut Tries,
-    ) -> Result<Pooled<Conn>, Fault> {
-        if let Some(idle) = may_have_served.then(|| self.take(key)).flatten() {
-            return Ok(idle);
+    /// Whether what came of a request says nothing of it, but that its connection was there for too long.
+    fn had_grown_stale(&self, key: &Key, outcome: &Result<Beginning, Fault>) -> bool {
+        let origin = &key.origin;
+        match outcome {
+            Ok(beginning) => beginning.head.status == REQUEST_TIMEOUT,
+            Err(Fault::Broken(error)) => {
+                self.log.debug(format_args!(
+                    "{origin}: an idle connection was dead: {error}"
+                ));
+                if error.kind() == io::ErrorKind::TimedOut {
+                    // Whatever has forgotten this one has forgotten those that were idle beside it.
+                    self.pool().forget(key);
+                }
+                true
+            }
+            Err(Fault::OutOfStep(why)) => {
+                self.log.debug(format_args!(
+                    "{origin}: on an idle connection came what is no answer: {why}"
+                ));
+                true
+            }
+            Err(_) => false,
         }
-        // Apart, so that a request on a connection that stands keeps no room for making one.
-        Box::pin(self.connect(key, may_have_served, over, tries)).await
     }
 
     /// Closes what has been idle for too long.
