@@ -19,9 +19,11 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// Registries and CDNs close idle connections after 60 s and more; half of that avoids most races.
 const IDLE_LIFE: Duration = Duration::from_secs(30);
 
-/// A connection's life, so that a changed name or a balancer upstream is noticed. Requests are not counted: a server that does
-/// ends the connection itself and says so (RFC 9112 §9.6), and each one more is a handshake more.
+/// A connection's life, so that a changed name or a balancer upstream is noticed.
 const LIFE: Duration = Duration::from_secs(3600);
+
+/// Requests on one connection; servers commonly end one after 1000.
+const MAX_USES: u32 = 1000;
 
 /// A connection that can be kept.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ pub struct Pooled<C> {
     born: Instant,
     /// Since when it is idle, or was before it was taken.
     idle_since: Instant,
-    reused: bool,
+    uses: u32,
 }
 
 impl<C> Pooled<C> {
@@ -41,7 +43,7 @@ impl<C> Pooled<C> {
             conn,
             born: now,
             idle_since: now,
-            reused: false,
+            uses: 0,
         }
     }
 
@@ -52,7 +54,7 @@ impl<C> Pooled<C> {
 
     /// Whether the connection was put back before, as after a request.
     pub fn is_reused(&self) -> bool {
-        self.reused
+        self.uses > 0
     }
 
     fn is_fresh(&self, now: Instant) -> bool {
@@ -109,10 +111,10 @@ impl<K: Eq + Hash, C> Pool<K, C> {
     }
 
     /// Puts a connection back after a request, or one that was made for a request and not needed, for whoever waits for one
-    /// or comes next; drops it if it is too old.
+    /// or comes next; drops it if it has served long enough.
     pub fn put(&mut self, key: K, mut pooled: Pooled<C>, now: Instant) {
-        pooled.reused = true;
-        if now.duration_since(pooled.born) >= LIFE {
+        pooled.uses += 1;
+        if pooled.uses >= MAX_USES || now.duration_since(pooled.born) >= LIFE {
             return;
         }
         pooled.idle_since = now;
@@ -317,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn life_is_bounded() {
+    fn life_and_uses_are_bounded() {
         let now = Instant::now();
         let mut pool = Pool::shared_by(1);
         let (hour, second) = (Duration::from_secs(3600), Duration::from_secs(1));
@@ -331,20 +333,16 @@ mod tests {
         );
         pool.put("a", Pooled::new(1, now), now + hour - second);
         assert_eq!(take(&mut pool, "a", now + hour - second), Some(1));
-    }
-
-    #[test]
-    fn requests_are_not_counted() {
-        let now = Instant::now();
-        let mut pool = Pool::shared_by(1);
         let mut pooled = Pooled::new(1, now);
         assert!(!pooled.is_reused());
-        for request in 0..100_000 {
+        for use_number in 1..MAX_USES {
             pool.put("a", pooled, now);
             pooled = pool
                 .take(&"a", now)
-                .unwrap_or_else(|| panic!("kept after request {request}"));
+                .unwrap_or_else(|| panic!("kept after use {use_number}"));
             assert!(pooled.is_reused());
         }
+        pool.put("a", pooled, now);
+        assert!(pool.is_empty(), "used {MAX_USES} times");
     }
 }
