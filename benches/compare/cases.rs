@@ -195,11 +195,6 @@ impl Case {
             quantities,
         }
     }
-
-    /// Whether one start of a proxy serves for all rounds.
-    pub(crate) fn keeps_proxies(&self) -> bool {
-        matches!(self.work, Work::Load(..))
-    }
 }
 
 fn quantities<const N: usize>(figures: [Figure; N], goals: [Option<Goal>; N]) -> Vec<Quantity> {

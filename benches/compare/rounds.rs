@@ -1,4 +1,7 @@
 //! One case: all proxies in alternating rounds, so that what changes on the machine meanwhile meets all of them alike.
+//!
+//! A proxy is started for each of its rounds: by where its memory comes to lie, two starts of one program differ as much as
+//! two hours do, and a median is to be one of starts, too.
 
 use std::time::Duration;
 
@@ -34,7 +37,6 @@ pub(crate) fn run(bench: &Bench, case: &Case) -> Vec<Option<Outcome>> {
         .iter()
         .map(|proxy| is_for(case, proxy).then(|| Ok(Vec::new())))
         .collect();
-    let mut kept: Vec<Option<Running>> = bench.proxies.iter().map(|_| None).collect();
     for round in 0..bench.rounds {
         for turn in 0..bench.proxies.len() {
             // Who is first changes, too.
@@ -45,7 +47,7 @@ pub(crate) fn run(bench: &Bench, case: &Case) -> Vec<Option<Outcome>> {
             let Ok(figures) = outcome else {
                 continue;
             };
-            match measure(bench, case, &bench.proxies[index], &mut kept[index]) {
+            match measure(bench, case, &bench.proxies[index], round) {
                 Ok(round) => figures.push(round),
                 Err(error) => *outcome = Err(error),
             }
@@ -63,41 +65,24 @@ fn is_for(case: &Case, proxy: &Proxy) -> bool {
     }
 }
 
-fn measure(
-    bench: &Bench,
-    case: &Case,
-    proxy: &Proxy,
-    kept: &mut Option<Running>,
-) -> Result<Vec<f64>, String> {
-    if case.work == Work::Start {
-        return Ok(vec![startup::measure(
-            proxy,
-            &bench.site,
-            &bench.origin,
-            case.route,
-        )?]);
+fn measure(bench: &Bench, case: &Case, proxy: &Proxy, round: usize) -> Result<Vec<f64>, String> {
+    let (site, origin) = (&bench.site, &bench.origin);
+    match case.work {
+        Work::Start => {
+            let took = startup::measure(proxy, site, origin, case.route)?;
+            return Ok(vec![took]);
+        }
+        Work::Whole(connections) => {
+            return whole::measure(bench, proxy, case.route, connections);
+        }
+        _ => (),
     }
-    if let Work::Whole(connections) = case.work {
-        return whole::measure(bench, proxy, case.route, connections);
-    }
-    let running = match kept.take() {
-        Some(running) => running,
-        None => start(bench, case, proxy)?,
-    };
-    let figures = work(bench, case, proxy, &running)?;
-    if case.keeps_proxies() {
-        *kept = Some(running);
-    }
-    Ok(figures)
-}
-
-fn start(bench: &Bench, case: &Case, proxy: &Proxy) -> Result<Running, String> {
-    let running = proxy.start(&bench.site, &bench.origin, case.route)?;
-    if let Work::Load(Target::Blob, _) = case.work {
-        client::check_blob(&bench.site, running.address, running.scheme)
+    let running = proxy.start(site, origin, case.route)?;
+    if let (0, Work::Load(Target::Blob, _)) = (round, case.work) {
+        client::check_blob(site, running.address, running.scheme)
             .map_err(|error| format!("{}: {error}", proxy.name))?;
     }
-    Ok(running)
+    work(bench, case, proxy, &running)
 }
 
 fn work(bench: &Bench, case: &Case, proxy: &Proxy, running: &Running) -> Result<Vec<f64>, String> {
